@@ -45,6 +45,7 @@ import { vmExec } from './vm/exec/vm-exec.ts';
 import { vmFork } from './vm/fork/vm-fork.ts';
 import { vmList } from './vm/inspect/vm-list.ts';
 import { vmLogs } from './vm/inspect/vm-logs.ts';
+import { vmNetwork } from './vm/inspect/vm-network.ts';
 import { vmPorts } from './vm/inspect/vm-ports.ts';
 import { vmShow } from './vm/inspect/vm-show.ts';
 import { vmStats } from './vm/inspect/vm-stats.ts';
@@ -173,6 +174,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmLogs,
   vmPort,
   vmPorts,
+  vmNetwork,
   vmStats,
   vmStart,
   vmStop,

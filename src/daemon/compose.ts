@@ -49,7 +49,7 @@ import { KnownHosts } from '../core/vms/guest/known-hosts.ts';
 import { StatsHistory } from '../core/vms/guest/stats-history.ts';
 import { LiveVms } from '../core/vms/live-vms.ts';
 import { GuestAddresses } from '../core/vms/network/guest-addresses.ts';
-import { networkedVmms } from '../core/vms/network/networked-vmms.ts';
+import { guestNetworks } from '../core/vms/network/guest-networks.ts';
 import { ObservedRecords } from '../core/vms/network/observed-records.ts';
 import { Pool, type PoolOptions } from '../core/vms/pool/pool.ts';
 import { UnrecordedIds } from '../core/vms/unrecorded-ids.ts';
@@ -232,7 +232,7 @@ export function compose({
     defaultImage: settings.defaultImage,
     host: settings.host,
   };
-  const peers = new HelperPeerUsers({ hostTools, uid, log, vmmPids: () => networkedVmms(world) });
+  const peers = new HelperPeerUsers({ hostTools, uid, log, guestPids: () => guestNetworks(world) });
   if (settings.hasPool) {
     // Half of the processors are left to the VMs that start.
     const mostAtOnce = Math.max(1, Math.floor(settings.host.cpuCount / 2));

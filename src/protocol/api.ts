@@ -25,6 +25,7 @@
  *                                           a running VM
  *     GET    /v1/vms/REF/logs?kind=console|vmm&follow=1   text/plain
  *     GET    /v1/vms/REF/ports              VmPorts
+ *     GET    /v1/vms/REF/network            VmNetworkState
  *     GET    /v1/vms/REF/stats              VmStats
  *     GET    /v1/vms/REF/stat?path=P        GuestPath     what is at a path in the guest
  *     GET    /v1/vms/REF/files?path=P&as=NAME   a tar archive of a file or directory of the guest

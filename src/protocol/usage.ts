@@ -6,12 +6,14 @@ import {
   number,
   object,
   optional,
+  record,
   text,
   truth,
 } from '../base/json-schema/build.ts';
 import type { ValueOf } from '../base/json-schema/schema.ts';
 import { bytes, time, vmName } from './api/common.ts';
 import { guestStatsFields } from './guest.ts';
+import { NETWORK_MODES } from './vm.ts';
 
 const vmPort = object({
   proto: extensibleOneOf(['tcp', 'udp']),
@@ -71,3 +73,24 @@ export const vmStats = object({
   history: list(statsSample, 'earlier samples since the daemon or the VM started, oldest first'),
 });
 export type VmStats = ValueOf<typeof vmStats>;
+
+/** Answer of `GET /v1/vms/REF/network`. */
+export const vmNetworkState = object({
+  vm: vmName,
+  mode: extensibleOneOf(NETWORK_MODES, '`user`: the guest may open connections to the outside'),
+  exposedPorts: list(
+    integer(),
+    "ports of this host's loopback that the guest reaches at its gateway, 10.0.2.2; it reaches no others",
+  ),
+  process: optional(
+    object(
+      {
+        pid: integer(),
+        isConnected: truth('the VMM is connected to it'),
+        counters: record('counts since its start, by name'),
+      },
+      'the process that opens the connections of the guest; absent while the VM has none',
+    ),
+  ),
+});
+export type VmNetworkState = ValueOf<typeof vmNetworkState>;

@@ -80,6 +80,17 @@ export const vmForward = object({
 });
 export type VmForward = ValueOf<typeof vmForward>;
 
+/** What a guest's network interface is connected to. */
+export const NETWORK_MODES = ['none', 'user'] as const;
+
+const vmNetwork = object(
+  { mode: extensibleOneOf(NETWORK_MODES, '`user`: the guest may open connections to the outside') },
+  'absent in answers of earlier versions, which have only `nat`',
+);
+
+/** The network of a VM. */
+export type VmNetwork = ValueOf<typeof vmNetwork>;
+
 const vmFields = {
   id: text(),
   name: text(),
@@ -93,7 +104,8 @@ const vmFields = {
   ),
   imageConfig: optional(imageConfig),
   shape: vmShape,
-  nat: truth('the guest may open connections to the outside'),
+  network: optional(vmNetwork),
+  nat: truth("the network's mode is `user`: the guest may open connections to the outside"),
   guest_ip: optional(
     text("the VM's own address on the loopback of the daemon's host; absent when its record is damaged"),
   ),

@@ -137,7 +137,16 @@ describe('names of VMs', () => {
   });
 
   test('a guest with NAT does not reach other guests through the gateway', async () => {
-    await lab.text(['vm', 'create', '--name', 'wired', '--nat', ...SMALL]);
+    await lab.text([
+      'vm',
+      'create',
+      '--name',
+      'wired',
+      '--nat',
+      '--expose-host',
+      String(gatewayPort),
+      ...SMALL,
+    ]);
     const ask = (place: string): string =>
       `curl -s --noproxy '*' --max-time 60 -H 'host: dev.localhost' http://${place}/; echo over $?`;
     assert.match(await inGuest('wired', ask(`10.0.2.2:${gatewayPort}`)), /^over (52|56)$/m);

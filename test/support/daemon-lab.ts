@@ -191,7 +191,7 @@ export function labRecord(fields: Partial<VmRecord> & Pick<VmRecord, 'id' | 'sta
     imageId: FAKE_IMAGE_ID,
     kernelName: 'fake-kernel',
     shape: { vcpuCount: 1, memoryMib: 128, diskSizeBytes: 2 ** 26, systemOverlaySizeBytes: 2 ** 26 },
-    nat: false,
+    network: { mode: 'none' },
     ephemeral: false,
     driverName: 'fake',
     createdAt: '2026-01-01T00:00:00.000Z',
@@ -257,7 +257,7 @@ async function startDaemon(
         canSave,
         vmmVersion,
         restoreError: () => guests.restoreError,
-        onSetNat: (hasNat) => noteNat(guests, hasNat),
+        onSetNetwork: ({ mode }) => noteNat(guests, mode === 'user'),
         ...(guests.resumes && { resumes: guests.resumes }),
         howItEnded: () => guests.endedBy,
         playActivity: () => guests.activity?.(),
@@ -305,8 +305,8 @@ async function startDaemon(
       defaultImage: FAKE_IMAGE,
       host: HOST,
     };
-    const vmmPids = (): number[] => guests.vmmPids ?? [];
-    const peers = new HelperPeerUsers({ hostTools: BUILT_HOST_TOOLS, uid: UID, log, vmmPids });
+    const guestPids = (): number[] => guests.vmmPids ?? [];
+    const peers = new HelperPeerUsers({ hostTools: BUILT_HOST_TOOLS, uid: UID, log, guestPids });
     if (hasStandby) world.pool = new Pool(world, { ...LAB_POOL, ...pool });
     onWorld(world);
     return {

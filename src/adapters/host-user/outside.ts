@@ -24,11 +24,12 @@ export async function readOutside(
   { authorityFolders, hasProxies }: OutsideOptions,
   { proxies, signal }: Abortable & { proxies: ProxyVariables },
 ): Promise<OutsideContent> {
-  const { environment, isSecret, notices } = guestProxies(hasProxies ? proxies : {});
+  const { environment, isSecret, ports, notices } = guestProxies(hasProxies ? proxies : {});
   const found = await readAuthorities(authorityFolders, { signal });
   return {
     environment: { ...environment, ...(found.authorities.length > 0 ? OWN_STORES : {}) },
     isSecret,
+    proxyPorts: ports,
     authorities: found.authorities,
     notices: [...notices, ...found.notices],
   };

@@ -26,7 +26,7 @@ export interface HelperPeerUsersOptions {
   uid: number;
   log: Logger;
   /** numbers of processes that guests can make connect */
-  vmmPids: () => readonly number[];
+  guestPids: () => readonly number[];
 }
 
 interface Helper {
@@ -43,17 +43,17 @@ export class HelperPeerUsers implements PeerUsers, Disposable {
   readonly #program: string;
   readonly #uid: number;
   readonly #log: Logger;
-  readonly #vmmPids: () => readonly number[];
+  readonly #guestPids: () => readonly number[];
   readonly #stop = new AbortController();
   #helper: Helper | undefined;
   #hasWarned = false;
 
   /**
-   * Connections that the processes `vmmPids` opened are not the user's: a guest with a network of its VMM's
+   * Connections that the processes `guestPids` opened are not the user's: a guest with a network of its VMM's
    * may have.
    */
-  constructor({ hostTools, uid, log, vmmPids }: HelperPeerUsersOptions) {
-    this.#vmmPids = vmmPids;
+  constructor({ hostTools, uid, log, guestPids }: HelperPeerUsersOptions) {
+    this.#guestPids = guestPids;
     this.#program = hostTools;
     this.#uid = uid;
     this.#log = log;
@@ -78,7 +78,7 @@ export class HelperPeerUsers implements PeerUsers, Disposable {
     const { promise: answer, resolve } = Promise.withResolvers<string>();
     const helper = this.#running();
     helper.waiting.push(resolve);
-    const pids = this.#vmmPids().map((pid) => ` ${pid}`);
+    const pids = this.#guestPids().map((pid) => ` ${pid}`);
     const question = `${remoteAddress}:${remotePort} ${localAddress}:${localPort}${pids.join('')}\n`;
     helper.questions.write(question);
     try {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { SavedBy } from '../../core/ports/saved-by.ts';
-import type { SnapshotFacts } from '../../core/ports/snapshots.ts';
 import type { TemplateFacts } from '../../core/ports/templates.ts';
 import { savedBy } from '../../protocol/saved-by-schema.ts';
+import { NETWORK_MODES } from '../../protocol/vm.ts';
 import { SNAPSHOT_TAG } from '../../protocol/vm-limits.ts';
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -54,9 +54,11 @@ const snapshotManifest = z.object({
   tag: z.string().regex(SNAPSHOT_TAG),
   facts: z.object({
     shape,
-    hasNat: z.boolean(),
+    network: z.object({ mode: z.enum(NETWORK_MODES) }).exactOptional(),
+    // Written by earlier versions of banger, whose guests had the VMM's own network.
+    hasNat: z.boolean().exactOptional(),
     savedBy: snapshotSavedBy.exactOptional(),
-  }) satisfies z.ZodType<SnapshotFacts>,
+  }),
   createdAt: z.iso.datetime(),
   memoryBytes: z.int().positive(),
   state: part,

@@ -118,8 +118,11 @@ export class FsVmSnapshots implements VmSnapshots {
     const found = await readSavedFolder(this.#files(vmId, tag), { parse, memoryBytesOf });
     if (!found) return undefined;
     const { manifest, parts } = found;
-    const { facts, createdAt } = manifest;
-    const { touchedAt: _, ...rest } = parts;
+    const { createdAt } = manifest;
+    const { network, hasNat = false, ...others } = manifest.facts;
+    const facts = { ...others, network: network ?? ({ mode: hasNat ? 'user' : 'none' } as const) };
+    const { touchedAt: _, saved, drives, diskBytes } = parts;
+    const rest = { saved: hasNat ? { ...saved, hasBuiltInNetwork: true } : saved, drives, diskBytes };
     return { manifest, snapshot: { tag, facts, createdAt, ...rest } };
   }
 

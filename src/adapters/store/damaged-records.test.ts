@@ -19,7 +19,7 @@ const WEB: VmRecord = {
   imageId: 'sha256:1',
   kernelName: 'k',
   shape: { vcpuCount: 1, memoryMib: 128, diskSizeBytes: 1, systemOverlaySizeBytes: 1 },
-  nat: false,
+  network: { mode: 'none' },
   ephemeral: false,
   driverName: 'qemu',
   drives: [

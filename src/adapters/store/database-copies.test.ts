@@ -67,7 +67,7 @@ test('records of a newer schema are refused and unchanged; the error names the v
     code: 'STORE_TOO_NEW',
     message: /banger 7\.1\.0 wrote them/,
     hint: `use banger 7.1.0 again, or replace them with the older records "${path}.v2.bak", which lack VMs made since`,
-    details: { path, found: 99, known: 3, writer: '7.1.0', copy: `${path}.v2.bak` },
+    details: { path, found: 99, known: 4, writer: '7.1.0', copy: `${path}.v2.bak` },
   });
   using db = new DatabaseSync(path);
   assert.equal(db.prepare('PRAGMA user_version').get()?.['user_version'], 99);
@@ -81,7 +81,7 @@ test('a newer database that does not name the version that wrote it is also refu
   assert.throws(() => new SqliteVmRecords(path), {
     code: 'STORE_TOO_NEW',
     message: /a newer version of banger wrote them/,
-    details: { path, found: 99, known: 3 },
+    details: { path, found: 99, known: 4 },
   });
 });
 
@@ -128,7 +128,7 @@ function makeOld({ names, padding = '' }: { names: string[]; padding?: string })
         imageId: 'sha256:1',
         kernelName: 'k',
         shape: { vcpuCount: 1, memoryMib: 128, diskSizeBytes: 1, systemOverlaySizeBytes: 1 },
-        nat: false,
+        network: { mode: 'none' },
         ephemeral: false,
         driverName: 'qemu',
         createdAt: '2026-01-01T00:00:00.000Z',

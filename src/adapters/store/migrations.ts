@@ -18,6 +18,10 @@ const MIGRATIONS: readonly string[] = [
   // 3: Which banger wrote the database: `version` is the last one that used this schema. Every later schema
   // keeps this table unchanged, because it is what a version reads that is too old for the rest.
   `CREATE TABLE banger (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT`,
+  // 4: A network has a mode. Records that cannot be read stay as they are.
+  `UPDATE vms SET record = json_remove(
+     json_set(record, '$.network', json_object('mode', iif(json_extract(record, '$.nat'), 'user', 'none'))), '$.nat'
+   ) WHERE json_type(record, '$.nat') IN ('true', 'false')`,
 ];
 
 /**

@@ -34,7 +34,7 @@ function record(id: string, fields: Partial<VmRecord> = {}): VmRecord {
     imageId: 'sha256:1',
     kernelName: 'k',
     shape: { vcpuCount: 1, memoryMib: 128, diskSizeBytes: 1, systemOverlaySizeBytes: 1 },
-    nat: false,
+    network: { mode: 'none' },
     ephemeral: false,
     driverName: 'qemu',
     createdAt: '2026-01-01T00:00:00.000Z',
@@ -82,19 +82,19 @@ test('an update replaces the whole record and sets its time; an update of a miss
   assert.throws(() => records.update(record('b')), BugError);
 });
 
-test('records of the first version have no network', () => {
+test('records of the first version have no network, and those of later versions keep theirs', () => {
   {
     using records = new SqliteVmRecords(path);
-    const { nat: _, ...older } = record('a');
+    const { network: _, ...older } = record('a');
     records.insert(older as VmRecord);
-    records.insert(record('b', { nat: true }));
+    records.insert({ ...older, id: 'b', name: 'vm-b', nat: true } as unknown as VmRecord);
   }
   {
     using db = new DatabaseSync(path);
     db.exec('DROP TABLE banger; PRAGMA user_version = 1');
   }
   using records = new SqliteVmRecords(path);
-  assert.deepEqual(records.list(), [record('a'), record('b', { nat: true })]);
+  assert.deepEqual(records.list(), [record('a'), record('b', { network: { mode: 'user' } })]);
 });
 
 test('a file that is not a database is STORE_DAMAGED, and stays unchanged', async () => {

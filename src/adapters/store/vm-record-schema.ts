@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { VmRecord } from '../../core/ports/records.ts';
 import { savedBy, savedGuestKind } from '../../protocol/saved-by-schema.ts';
-import { VM_STATES, type VmShape } from '../../protocol/vm.ts';
+import { NETWORK_MODES, VM_STATES, type VmShape } from '../../protocol/vm.ts';
 
 /** A schema for each field of `T`: a missing one does not compile. */
 type FieldsOf<T> = { [K in keyof Required<T>]: z.ZodType };
@@ -45,7 +45,8 @@ const fields = {
     })
     .exactOptional(),
   shape: vmShape,
-  nat: z.boolean(),
+  network: z.looseObject({ mode: z.enum(NETWORK_MODES) }),
+  proxyPorts: z.array(z.int()).readonly().exactOptional(),
   guestIp: z.ipv4().exactOptional(),
   ephemeral: z.boolean(),
   purpose: z.literal('builder').exactOptional(),

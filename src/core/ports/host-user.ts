@@ -14,6 +14,8 @@ export interface HostContent {
 
 /** What a guest needs to get through the network around the host. */
 export interface OutsideContent extends Surroundings {
+  /** ports of this host's loopback at which the proxies among them listen */
+  proxyPorts: readonly number[];
   /** for the user: what was left out, and why */
   notices: readonly string[];
 }

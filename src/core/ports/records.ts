@@ -1,4 +1,4 @@
-import type { Accelerator, VmForward, VmShape, VmState, VmWorkspace } from '../../protocol/vm.ts';
+import type { Accelerator, VmForward, VmNetwork, VmShape, VmState, VmWorkspace } from '../../protocol/vm.ts';
 import type { RunConfig } from '../rules/image-environment.ts';
 import type { GuestArch } from './images/guest-arch.ts';
 import type { SavedBy, SavedGuestKind } from './saved-by.ts';
@@ -21,8 +21,10 @@ export interface VmRecord {
   /** what its image says about the programs in it; absent when that says nothing */
   imageConfig?: RunConfig;
   shape: VmShape;
-  /** the guest may open connections to the outside */
-  nat: boolean;
+  /** what its guest is connected to from its next start on, and now if it runs */
+  network: VmNetwork;
+  /** ports of the host's loopback at which its guest was given proxies; absent: none */
+  proxyPorts?: readonly number[];
   /**
    * the VM's own address on this host's loopback, for its whole life; absent in records of earlier versions,
    * until a daemon starts

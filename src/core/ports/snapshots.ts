@@ -1,5 +1,5 @@
 import type { Abortable } from '../../base/abort.ts';
-import type { VmShape } from '../../protocol/vm.ts';
+import type { VmNetwork, VmShape } from '../../protocol/vm.ts';
 import type { SavedBy } from './saved-by.ts';
 import type { CapturePlace } from './vm-files.ts';
 import type { SavedGuest } from './vmm/saving.ts';
@@ -8,7 +8,7 @@ import type { DriveSpec } from './vmm/spec.ts';
 /** What the VM was when its snapshot was made; a VM restored from it must be the same. */
 export interface SnapshotFacts {
   shape: VmShape;
-  hasNat: boolean;
+  network: VmNetwork;
   /** what saved the guest; absent in snapshots of older versions of banger */
   savedBy?: SavedBy;
 }

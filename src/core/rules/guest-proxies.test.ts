@@ -69,3 +69,17 @@ test('every value is one plain line, whatever the user has', () => {
     }),
   );
 });
+
+test('only the ports of proxies on the host itself are exposed to the guest', () => {
+  assert.deepEqual(
+    guestProxies({
+      http: 'http://localhost:3128',
+      https: 'http://me@127.0.0.1:3129/',
+      all: 'socks5h://[::1]',
+    }).ports,
+    [1080, 3128, 3129],
+  );
+  assert.deepEqual(guestProxies({ http: 'http://localhost', https: 'https://localhost' }).ports, [80, 443]);
+  assert.deepEqual(guestProxies({ http: 'http://proxy.example:8080' }).ports, []);
+  assert.deepEqual(guestProxies({ http: 'http://localhost:0', https: 'http://localhost:65536' }).ports, []);
+});

@@ -7,6 +7,8 @@ export interface GuestProxies {
   environment: Readonly<Record<string, string>>;
   /** a proxy has a user name or a password in it */
   isSecret: boolean;
+  /** ports of the host's loopback at which some of them listen, ascending */
+  ports: readonly number[];
   /** for the user: which were left out, and why */
   notices: readonly string[];
 }
@@ -34,6 +36,7 @@ const PLAIN = /^[!%*+,./0-9:=?@A-Z[\]^_a-z{}~-]+$/;
 export function guestProxies({ no = '', ...proxies }: ProxyVariables): GuestProxies {
   const environment = new Map<string, string>();
   const notices: string[] = [];
+  const ports = new Set<number>();
   let isSecret = false;
   const set = (name: string, value: string): void => {
     environment.set(`${name}_proxy`, value).set(`${name.toUpperCase()}_PROXY`, value);
@@ -47,6 +50,7 @@ export function guestProxies({ no = '', ...proxies }: ProxyVariables): GuestProx
       continue;
     }
     isSecret ||= user !== '';
+    if (guestHost !== host) ports.add(portOf(scheme, rest));
     set(name, `${scheme}${user}${guestHost}${rest}`);
   }
   if (environment.size > 0) {
@@ -57,7 +61,23 @@ export function guestProxies({ no = '', ...proxies }: ProxyVariables): GuestProx
     const known = direct.filter((each) => PLAIN.test(each));
     set('no', [...new Set([...known, ...GUEST_ITSELF])].join(','));
   }
-  return { environment: Object.fromEntries([...environment].sort()), isSecret, notices };
+  return {
+    environment: Object.fromEntries([...environment].sort()),
+    isSecret,
+    ports: [...ports].filter((port) => port >= 1 && port <= 65_535).sort((one, other) => one - other),
+    notices,
+  };
+}
+
+/** The ports of proxies that name none, by the beginnings of their schemes; as curl does, 1080 for others. */
+const DEFAULT_PORTS: ReadonlyMap<string, number> = new Map([
+  ['http://', 80],
+  ['https://', 443],
+]);
+
+function portOf(scheme: string, rest: string): number {
+  const [, port] = /^:(\d+)/.exec(rest) ?? [];
+  return port === undefined ? (DEFAULT_PORTS.get(scheme.toLowerCase()) ?? 1080) : Number(port);
 }
 
 /** Never has the value in it, which may have a password. */

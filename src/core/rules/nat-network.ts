@@ -1,8 +1,10 @@
 import type { GuestNetwork } from '../../protocol/guest.ts';
+import type { VmNetwork } from '../../protocol/vm.ts';
 
 /**
  * The network of a guest with NAT, the same for every VM and every driver, because each guest has one of its
- * own. The numbers are those of QEMU's user network (`-netdev user`). The host's own loopback answers at the
+ * own. The numbers are those of QEMU's user network (`-netdev user`), which earlier versions used; they are
+ * also in `host/internal/net/wire`. Ports of the host's loopback that are exposed to the guest are at the
  * gateway.
  */
 export const NAT_NETWORK = {
@@ -11,8 +13,8 @@ export const NAT_NETWORK = {
 } as const;
 
 /** The network settings sent to the guest. */
-export function guestNetwork(hasNat: boolean): GuestNetwork {
-  if (!hasNat) return { addresses: [], gateways: [], nameservers: [] };
+export function guestNetwork({ mode }: VmNetwork): GuestNetwork {
+  if (mode === 'none') return { addresses: [], gateways: [], nameservers: [] };
   const { ipv4, ipv6 } = NAT_NETWORK;
   return {
     addresses: [`${ipv4.guest}/24`, `${ipv6.guest}/${ipv6.prefixBits}`],

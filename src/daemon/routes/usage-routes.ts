@@ -1,6 +1,7 @@
 import { listGuestPorts } from '../../core/vms/guest/list-guest-ports.ts';
 import { sshAccess } from '../../core/vms/guest/ssh-access.ts';
 import { vmStats } from '../../core/vms/guest/vm-stats.ts';
+import { vmNetworkState } from '../../core/vms/network/vm-network-state.ts';
 import { wakeVm } from '../../core/vms/network/wake-vm.ts';
 import * as requests from '../../protocol/api/vm-requests.ts';
 import * as usage from '../../protocol/usage.ts';
@@ -29,6 +30,13 @@ export const USAGE_ROUTES: readonly Route[] = [
     summary: 'What the VM uses in the guest and on the host, now and in the last minutes',
     answer: usage.vmStats,
     run: ({ app, params, signal }) => vmStats(app.world, params['ref'] ?? '', { signal }),
+  }),
+  jsonRoute({
+    method: 'GET',
+    path: '/vms/:ref/network',
+    summary: "The network of the VM's guest: what it may reach, and what it has done",
+    answer: usage.vmNetworkState,
+    run: ({ app, params, signal }) => vmNetworkState(app.world, params['ref'] ?? '', { signal }),
   }),
   jsonRoute({
     method: 'GET',

@@ -15,7 +15,7 @@ for (const limit of ['stopAfterMs', 'suspendAfterMs'] as const) {
     const now = (): number => nowMs;
     const use = new VmUse(now);
     use.begin(ID)[Symbol.dispose]();
-    const record = { id: ID, name: 'web', state: 'running', nat: false } as VmRecord;
+    const record = { id: ID, name: 'web', state: 'running', network: { mode: 'none' } } as VmRecord;
     const updates: VmRecord[] = [];
     let turns = 0;
     const world = {

@@ -46,8 +46,8 @@ export function watchIdleVms(options: IdleVmsOptions): AsyncDisposable {
   const traffic = new TrafficWatch(now);
   const ending = new Map<string, Promise<void>>();
   const over = new AbortController();
-  const quietMs = ({ id, nat }: VmRecord): number => {
-    if (!nat) return Number.POSITIVE_INFINITY;
+  const quietMs = ({ id, network }: VmRecord): number => {
+    if (network.mode === 'none') return Number.POSITIVE_INFINITY;
     return traffic.quietMs(id, isMeasured ? world.stats.of(id).at(-1)?.guest?.network : undefined);
   };
   const isUnused: Record<Ending, (record: VmRecord) => boolean> = {

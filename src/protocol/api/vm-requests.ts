@@ -13,7 +13,7 @@ import {
 } from '../../base/json-schema/build.ts';
 import type { ValueOf } from '../../base/json-schema/schema.ts';
 import { PLATFORMS } from '../image/platform.ts';
-import { shapeFields, vm, WAIT_CONDITIONS } from '../vm.ts';
+import { NETWORK_MODES, shapeFields, vm, WAIT_CONDITIONS } from '../vm.ts';
 import { VMM_SIGNALS } from '../vmm-signal.ts';
 import { flag, vmName } from './common.ts';
 
@@ -36,6 +36,13 @@ export const showVmQuery = closedObject({
 });
 export type ShowVmQuery = ValueOf<typeof showVmQuery>;
 
+const network = closedObject({
+  mode: oneOf(
+    NETWORK_MODES,
+    '`user`: the guest may open connections to the outside; takes effect at once in a running VM',
+  ),
+});
+
 /** Body of `POST /v1/vms`. */
 export const createVmRequest = closedObject({
   name: optional(text()),
@@ -50,7 +57,8 @@ export const createVmRequest = closedObject({
   memoryMib: optional(shapeFields.memoryMib),
   diskSizeBytes: optional(shapeFields.diskSizeBytes),
   systemOverlaySizeBytes: optional(shapeFields.systemOverlaySizeBytes),
-  nat: optional(truth('let the guest open connections to the outside; default: false')),
+  network: optional(network),
+  nat: optional(truth('short for `network` with the mode `user`, or `none`; default: false')),
   exposeHost: optional(
     list(
       integer('', { minimum: 1, maximum: 65_535 }),
@@ -97,7 +105,8 @@ export const setVmRequest = closedObject({
   vcpuCount: optional(shapeFields.vcpuCount),
   memoryMib: optional(shapeFields.memoryMib),
   diskSizeBytes: optional(integer('bytes; not less than its current size')),
-  nat: optional(truth('the guest may open connections to the outside; takes effect at once in a running VM')),
+  network: optional(network),
+  nat: optional(truth('short for `network` with the mode `user`, or `none`')),
 });
 export type SetVmRequest = ValueOf<typeof setVmRequest>;
 

@@ -9,7 +9,14 @@ import type {
 import { type SshAccess, sshAccess } from '../../protocol/api/vm-requests.ts';
 import { EXEC_UPGRADE, TCP_UPGRADE } from '../../protocol/api.ts';
 import { type ExecStart, type GuestPath, guestPath, type Unpacked, unpacked } from '../../protocol/guest.ts';
-import { type VmPorts, type VmStats, vmPorts, vmStats } from '../../protocol/usage.ts';
+import {
+  type VmNetworkState,
+  type VmPorts,
+  type VmStats,
+  vmNetworkState,
+  vmPorts,
+  vmStats,
+} from '../../protocol/usage.ts';
 import { type ExecSession, startExec } from '../exec-session.ts';
 import { flag, vmPath, withQuery } from '../paths.ts';
 import { callWithContent } from '../transport.ts';
@@ -52,6 +59,8 @@ export interface GuestCalls {
   vmPorts(ref: string, options: Abortable): Promise<VmPorts>;
   /** What the VM uses, in the guest and on the host, now and in the last minutes. */
   vmStats(ref: string, options: Abortable): Promise<VmStats>;
+  /** The network of a VM's guest. @throws {AppError} VM_NOT_FOUND, NETWORK_LOST */
+  vmNetwork(ref: string, options: Abortable): Promise<VmNetworkState>;
   /** The guest's console or the VMM's own output; with `isFollowed` it continues until an abort. */
   vmLogs(
     ref: string,
@@ -91,6 +100,7 @@ export function guestCalls(caller: Caller): GuestCalls {
       }),
 
     vmPorts: async (ref, options) => await caller.get(vmPath(ref, 'ports'), vmPorts, options),
+    vmNetwork: async (ref, options) => await caller.get(vmPath(ref, 'network'), vmNetworkState, options),
     vmStats: async (ref, options) => await caller.get(vmPath(ref, 'stats'), vmStats, options),
     vmLogs: (ref, { kind, isFollowed, signal }) =>
       caller.bytes(withQuery<LogsQuery>(vmPath(ref, 'logs'), { kind, follow: flag(isFollowed) }), { signal }),

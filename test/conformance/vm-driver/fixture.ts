@@ -69,7 +69,7 @@ export async function newPlace({
     accelerator,
     bootSource: boot,
     drives: [],
-    hasNat: false,
+    network: { mode: 'none' },
     runtimeDir,
     baseDir,
     consoleLogPath: join(vmDir, 'console.log'),

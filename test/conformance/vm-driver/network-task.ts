@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
+import type { NetworkSpec } from '../../../src/core/ports/vmm/network.ts';
 import type { RunningVm } from '../../../src/core/ports/vmm/running-vm.ts';
 import type { SavedGuest } from '../../../src/core/ports/vmm/saving.ts';
 import type { VmSpec } from '../../../src/core/ports/vmm/spec.ts';
@@ -46,7 +47,8 @@ interface NetworkTask {
  */
 export async function tryNetwork({ driver, spec }: NetworkTask): Promise<[string, Reached][]> {
   const tried: [string, Reached][] = [];
-  const addresses = await serveAll();
+  const { addresses, ports } = await serveAll();
+  const network: NetworkSpec = { mode: 'user', exposedPorts: ports };
   const note = async (what: string, vm: RunningVm): Promise<void> => {
     const isCutOff = EXPECTED_NETWORK.some(([state, reached]) => state === what && reached === NOTHING);
     tried.push([
@@ -57,44 +59,52 @@ export async function tryNetwork({ driver, spec }: NetworkTask): Promise<[string
   const first = await makeDriver(driver).start(spec, limit());
   await ask(first, 'network');
   await note('started without', first);
-  await first.setNat(true, limit());
+  await first.setNetwork(network, limit());
   await note('set', first);
-  await first.setNat(true, limit());
+  await first.setNetwork(network, limit());
   await note('set again', first);
   first.detach();
   const adopted = await makeDriver(driver).adopt(spec, limit());
   if (!adopted) throw new Error('the VM was not adopted');
-  await adopted.setNat(false, limit());
+  await adopted.setNetwork({ mode: 'none' }, limit());
   await note('adopted and disconnected', adopted);
-  await adopted.setNat(false, limit());
+  await adopted.setNetwork({ mode: 'none' }, limit());
   await note('disconnected again', adopted);
   await adopted.kill();
-  const second = await makeDriver(driver).start({ ...spec, hasNat: true }, limit());
+  const second = await makeDriver(driver).start({ ...spec, network }, limit());
   await ask(second, 'network');
   await note('started with', second);
-  await trySaved(second, { driver, spec, note });
+  await trySaved(second, { driver, spec, network, note });
   return tried;
 }
 
 /** A guest with NAT is copied and saved; ends it. */
 async function trySaved(
   vm: RunningVm,
-  { driver, spec, note }: NetworkTask & { note: (what: string, vm: RunningVm) => Promise<void> },
+  {
+    driver,
+    spec,
+    network,
+    note,
+  }: NetworkTask & {
+    network: NetworkSpec;
+    note: (what: string, vm: RunningVm) => Promise<void>;
+  },
 ): Promise<void> {
   const place = (name: string): SavedGuest => ({
     memoryPath: `${spec.runtimeDir}/../${name}.memory`,
     statePath: `${spec.runtimeDir}/../${name}.state`,
   });
-  const connected = { ...spec, hasNat: true };
+  const connected = { ...spec, network };
   await vm.capture({ spec: connected, to: place('copy'), drives: [] }, limit());
   await note('copied', vm);
   await vm.save({ spec: connected, to: place('saved') }, limit());
   await vm.kill();
   const without = await makeDriver(driver).restore(spec, place('saved'), limit());
   await note('saved with, continues without', without);
-  await without.setNat(true, limit());
+  await without.setNetwork(network, limit());
   await note('and is connected again', without);
-  await without.setNat(false, limit());
+  await without.setNetwork({ mode: 'none' }, limit());
   await without.save({ spec, to: place('cut off') }, limit());
   await without.kill();
   for (const [what, from] of [
@@ -128,7 +138,7 @@ async function reachAll(
  * Starts echo servers, and a nameserver that knows one address, on this host's loopback. Returns where the
  * guest finds them.
  */
-async function serveAll(): Promise<Reached> {
+async function serveAll(): Promise<{ addresses: Reached; ports: number[] }> {
   const ports = await Promise.all(
     ['127.0.0.1', '::1'].map(async (host) => {
       const server = createServer((socket) => socket.on('error', () => {}).pipe(socket)).listen(0, host);
@@ -143,13 +153,14 @@ async function serveAll(): Promise<Reached> {
   dns.on('message', (query, { port, address }) => dns.send(answerTo(query), port, address));
   dns.bind(53, '127.0.0.1');
   await Promise.all([once(udp, 'listening'), once(dns, 'listening')]);
-  return {
+  const addresses = {
     tcp: `10.0.2.2:${ports[0]}`,
     udp: `10.0.2.2:${udp.address().port}`,
     tcp6: `[fec0::2]:${ports[1]}`,
     icmp: '10.0.2.2',
     dns: '10.0.2.3:53',
   };
+  return { addresses, ports: [...ports, udp.address().port] };
 }
 
 /** RFC 1035: the header with one answer, the unchanged question, and 192.0.2.7 for its name. */

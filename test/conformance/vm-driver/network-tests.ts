@@ -10,7 +10,7 @@ import { runTask } from './run-task.ts';
 /** The guest reaches the network only when it is allowed to. */
 export function addNetworkTests(tests: DriverTests): void {
   tests.check('reports whether guests can be connected to the network', async ({ driver }) => {
-    const { isUsable, reason } = await driver.probeNat(limit());
+    const { isUsable, reason } = await driver.probeNetwork(limit());
     assert.ok(isUsable, reason);
   });
 

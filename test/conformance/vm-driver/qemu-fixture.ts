@@ -19,6 +19,7 @@ export async function makeQemuFixture(dir: string): Promise<DriverFixture | stri
     accelerator: process.env['BANGER_TEST_ACCELERATOR'] === 'kvm' ? 'kvm' : 'tcg',
     bootDeadlineMs: patient(60_000),
     lacks: {},
-    processes: () => processesWith('-pidfile', dir),
+    processes: async () =>
+      (await Promise.all([processesWith('-pidfile', dir), processesWith('--dir', dir)])).flat(),
   };
 }

@@ -122,7 +122,7 @@ async function argvOf(
     accelerator: 'tcg' as const,
     bootSource: { ...kernel, bootArgs },
     drives,
-    hasNat: false,
+    network: { mode: 'none' } as const,
     ...logs,
     vmmLogPath: '/dev/null',
   };

@@ -193,7 +193,7 @@ async function startVmm(lab: DaemonLab, vmId: string): Promise<RunningVm> {
       accelerator: 'tcg',
       bootSource: { arch: 'amd64', kernelPath: '/dev/null', initrdPath: '/dev/null', bootArgs: [] },
       drives: [],
-      hasNat: false,
+      network: { mode: 'none' },
       runtimeDir,
       consoleLogPath: join(dir, 'console.log'),
       vmmLogPath: join(dir, 'vmm.log'),

@@ -47,7 +47,8 @@ test('a guest whose daemon died during a suspend gets its network connection bac
     const { id: vmId } = await resultOf(lab.client.createVm({ name: `nat-${nat}`, nat }, { signal }));
     await meanwhile(() => update(vmId, { state: 'suspending' }));
     assert.equal((await lab.client.showVm(vmId, { signal })).state, 'running');
-    assert.deepEqual(lab.guests.natCalls.splice(0), nat ? [true] : []);
+    // The others that the daemon takes over have no network.
+    assert.equal(lab.guests.natCalls.splice(0).includes(true), nat);
     await resultOf(lab.client.deleteVm(vmId, { signal }));
   }
 });

@@ -22,6 +22,7 @@ import { spawnDetached } from '../../../src/base/process/exec.ts';
 import { ResourceStack } from '../../../src/base/resource-stack.ts';
 import type { SavedGuestParts } from '../../../src/core/ports/saved-by.ts';
 import type { VmDriver } from '../../../src/core/ports/vmm/driver.ts';
+import type { NetworkSpec } from '../../../src/core/ports/vmm/network.ts';
 import type { RunningVm, VmmActivity, VmmProcess } from '../../../src/core/ports/vmm/running-vm.ts';
 import type { DriveCopies, RestoreOptions, SavedGuest } from '../../../src/core/ports/vmm/saving.ts';
 import type { DriveSpec, VmSpec } from '../../../src/core/ports/vmm/spec.ts';
@@ -35,7 +36,7 @@ export interface FakeVmDriverOptions {
    */
   guestArgv: (socketPath: string) => [string, ...string[]];
   /** called instead of changing a guest's network, which is the host's */
-  onSetNat?: (hasNat: boolean) => void;
+  onSetNetwork?: (network: NetworkSpec) => void;
   /** called when a guest gets another work disk, which waits for it */
   onReplaceDrive?: (drive: DriveSpec) => Promise<void>;
   /** callbacks for when a guest runs again after a pause, which the test plays */
@@ -58,7 +59,7 @@ export interface FakeVmDriverOptions {
 type Play = Required<Omit<FakeVmDriverOptions, 'guestArgv' | 'canSave' | 'vmmVersion' | 'restoreError'>>;
 
 const TRUTH: Omit<Play, 'resumes'> = {
-  onSetNat: () => {},
+  onSetNetwork: () => {},
   onReplaceDrive: async () => {},
   beforeCopy: async () => {},
   playActivity: () => undefined,
@@ -96,7 +97,7 @@ export function createFakeVmDriver({
   const play: Play = { ...TRUTH, resumes: new Set(), ...played };
   return {
     name: 'fake',
-    probeNat: async () => ({ isUsable: true }),
+    probeNetwork: async () => ({ isUsable: true }),
     probe: async () => ({
       isUsable: true,
       version: 'fake',
@@ -297,7 +298,9 @@ function runningVm(vmm: VmmProcess, { runtimeDir, play }: { runtimeDir: string; 
     usage: () => usageOf(vmm),
     responds: async () => (await isAlive(vmm)) && !(await isStopped(vmm)),
     activity: async () => play.playActivity() ?? (await activityOf(vmm)),
-    setNat: async (hasNat) => play.onSetNat(hasNat),
+    networkProcess: undefined,
+    setNetwork: async (network) => play.onSetNetwork(network),
+    networkState: async () => undefined,
     replaceDrive: async (drive) => {
       await checkDrives([drive]);
       await play.onReplaceDrive(drive);

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type Abortable, neverAborts, sleep } from '../../../base/abort.ts';
 import { AppError, isAppError, isErrno, messageOf } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
@@ -25,6 +25,8 @@ import { addBase } from '../drive-base.ts';
 import { growQcow2 } from '../grow-drive.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { readQcow2 } from '../read-drive.ts';
+import { endNetworks, networkFolders } from '../user-network/network-files.ts';
+import { networkLogPath } from '../user-network/user-network.ts';
 import { endProcess, isAlive, isSame } from '../vmm-process.ts';
 import { QemuBinaries, type QemuBinary } from './binary.ts';
 import { findQemus, findQemuVmIds, type QemuPlace } from './find-qemu.ts';
@@ -40,7 +42,7 @@ import { reconnectQemu } from './launch/reconnect.ts';
 import { MACHINES } from './machine/machines.ts';
 import type { QemuHost } from './qemu-host.ts';
 import { QemuVm, WRITE_OUT_GRACE_MS } from './qemu-vm.ts';
-import { runtimeFiles } from './runtime-files.ts';
+import { runtimeDirOf, runtimeFiles } from './runtime-files.ts';
 import type { ReceiveOptions } from './save/receive-guest.ts';
 import { savedGuestKind } from './saved-guest-kind.ts';
 
@@ -111,15 +113,16 @@ export class QemuDriver implements VmDriver {
     }
   }
 
-  async probeNat({ signal }: Abortable): Promise<Pick<DriverProbe, 'isUsable' | 'reason'>> {
-    const { path } = await this.#binary(this.#options.facts.arch, { signal });
-    const { stdout } = await exec([path, '-netdev', 'help'], {
-      signal,
-      env: toolEnv(this.#options.env),
-      deadlineMs: PROBE_DEADLINE_MS,
-    });
-    if (/^user$/m.test(stdout.toString())) return { isUsable: true };
-    return { isUsable: false, reason: `"${path}" was built without user networks (libslirp)` };
+  async probeNetwork({ signal }: Abortable): Promise<Pick<DriverProbe, 'isUsable' | 'reason'>> {
+    const { hostTools, env } = this.#options;
+    const options = { signal, env: toolEnv(env), deadlineMs: PROBE_DEADLINE_MS };
+    try {
+      await exec([hostTools, 'net', '--check'], options);
+      return { isUsable: true };
+    } catch (error) {
+      if (!isAppError(error, 'EXEC_FAILED', 'EXEC_NOT_FOUND')) throw error;
+      return { isUsable: false, reason: messageOf(error) };
+    }
   }
 
   async prepareDrives(request: DriveRequest, { signal }: Abortable): Promise<readonly DriveSpec[]> {
@@ -152,7 +155,8 @@ export class QemuDriver implements VmDriver {
 
   async restore(spec: VmSpec, saved: SavedGuest, options: RestoreOptions): Promise<RunningVm> {
     await using state = await openSaved(spec, saved);
-    const mode = { kind: 'restore', memoryPath: saved.memoryPath } as const;
+    const { memoryPath, hasBuiltInNetwork } = saved;
+    const mode = { kind: 'restore', memoryPath, hasBuiltInNetwork } as const;
     const vm = await this.#launch(spec, { ...options, mode, inputFd: state.fd });
     return await vm.known();
   }
@@ -169,11 +173,13 @@ export class QemuDriver implements VmDriver {
     const qmp = await reconnectQemu(vmm, options);
     if (!qmp) return undefined;
     await rm(files.saveSocket, { force: true });
-    return await this.#vm({ vmm, qmp, files }, place.vmId).known();
+    return await this.#vm({ vmm, qmp, files }, place, { isAdopted: true }).known();
   }
 
   async listRunning(folders: { vmRuntimeDir: string; vmsDir: string }): Promise<string[]> {
-    return await findQemuVmIds(folders);
+    const { vmRuntimeDir } = folders;
+    const networks = (await networkFolders()).filter((dir) => dirname(dir) === vmRuntimeDir);
+    return [...new Set([...(await findQemuVmIds(folders)), ...networks.map((dir) => basename(dir))])];
   }
 
   async killStray(
@@ -190,11 +196,14 @@ export class QemuDriver implements VmDriver {
         await this.#letWriteBack(place.vmId, vmm, givenUp);
       }
       await endProcess(vmm, { graceMs: WRITE_OUT_GRACE_MS });
+      await endNetworks(runtimeDirOf(files));
       await removeRuntimeFiles(files);
     }
     // Includes the folders of VMMs that have already ended.
     for (const dir of await foldersOf(place.runtimeDir)) {
-      if (!used.has(dir)) await removeRuntimeFiles(runtimeFiles(dir));
+      if (used.has(dir)) continue;
+      await endNetworks(dir);
+      await removeRuntimeFiles(runtimeFiles(dir));
     }
   }
 
@@ -211,15 +220,30 @@ export class QemuDriver implements VmDriver {
     const host = await this.#host(await this.#binary(arch, { signal }), arch);
     const launched = await launchQemu(spec, { host, env: toolEnv(this.#options.env), ...how, signal });
     const { vmId } = spec;
+    const vm = this.#vm(launched, spec, { isAdopted: false });
     if (mayRestart(spec, host, how.mode)) new BootWatch({ ...launched, vmId, log: this.#options.log });
     const ms = Math.round(performance.now() - begun);
     this.#options.log.debug('QEMU runs', { vmId, pid: launched.vmm.pid, ms });
-    return this.#vm(launched, vmId);
+    if (spec.network.mode === 'none') return vm;
+    try {
+      await vm.setNetwork(spec.network, { signal });
+      return vm;
+    } catch (error) {
+      await vm.kill();
+      throw error;
+    }
   }
 
-  #vm(launched: LaunchedQemu, vmId: string): QemuVm {
+  #vm(
+    launched: LaunchedQemu,
+    { vmId, consoleLogPath }: Pick<VmSpec, 'vmId' | 'consoleLogPath'>,
+    { isAdopted }: { isAdopted: boolean },
+  ): QemuVm {
     const { log, env, receiver, hostTools } = this.#options;
-    return new QemuVm(launched, { log, vmId, receiver, hostTools, env: toolEnv(env), blanks: this.#blanks });
+    const own = { vmId, isAdopted, networkLogPath: networkLogPath(consoleLogPath) };
+    return new QemuVm(launched, {
+      ...{ ...own, log, receiver, hostTools, env: toolEnv(env), blanks: this.#blanks },
+    });
   }
 
   /** Nothing can ask this guest to write its data. Its kernel does so by itself within this time. */
@@ -297,7 +321,6 @@ export class QemuDriver implements VmDriver {
       binary: path,
       arch,
       machine: MACHINES[arch].typeIn(machines),
-      isRoot: process.getuid?.() === 0,
       ...(tscKhz === undefined ? {} : { tscKhz }),
       ...(hasWall ? { hostTools } : {}),
     };

@@ -10,8 +10,6 @@ export interface QemuHost {
   machine: string;
   /** frequency of the host's TSC, when known; an emulated guest has the same */
   tscKhz?: number;
-  /** QEMU runs as root; default `false` */
-  isRoot?: boolean;
   /**
    * path of `banger-host`, which puts the second wall around QEMU; without it QEMU has only its own seccomp
    * filter

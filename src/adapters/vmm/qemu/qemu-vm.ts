@@ -2,6 +2,7 @@ import { type Abortable, neverAborts, sleep, withDeadline } from '../../../base/
 import { isAppError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { GuestEndpoint } from '../../../core/ports/guest.ts';
+import type { NetworkSpec, NetworkState } from '../../../core/ports/vmm/network.ts';
 import type { RunningVm, VmmActivity, VmmProcess, VmmUsage } from '../../../core/ports/vmm/running-vm.ts';
 import type { CaptureRequest, DriveCopies, SavedGuest } from '../../../core/ports/vmm/saving.ts';
 import type { DriveSpec, VmSpec } from '../../../core/ports/vmm/spec.ts';
@@ -9,9 +10,10 @@ import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
 import type { BlankDisks } from '../blank-disks.ts';
 import { checkDrives } from '../drive-check.ts';
 import { logKeepersOf, logsAreWritten } from '../log-keeper.ts';
+import { networkFailed, UserNetwork } from '../user-network/user-network.ts';
 import { activityOf, endProcess, isAlive, sendSignal, usageOf } from '../vmm-process.ts';
 import { type LaunchedQemu, removeRuntimeFiles, runState } from './launch/launch.ts';
-import { connectNat } from './launch/qemu-network.ts';
+import { connectNetwork, disconnectNetwork } from './launch/qemu-network.ts';
 import { hangUpForLost } from './qmp/hang-up.ts';
 import type { QmpClient } from './qmp/qmp-client.ts';
 import { replaceDrive } from './qmp/replace-drive.ts';
@@ -31,6 +33,9 @@ const WATCH_MS = { first: 5, most: 500 };
 export interface QemuVmOptions extends Omit<SaveOptions, 'signal'> {
   vmId: string;
   log: Logger;
+  isAdopted: boolean;
+  /** what its network's process prints */
+  networkLogPath: string;
   /** source of the copies of drives */
   blanks: BlankDisks;
 }
@@ -53,10 +58,22 @@ export class QemuVm implements RunningVm {
   #end: RunningVm['end'];
   #ending: Promise<void> | undefined;
 
-  readonly #tools: Omit<QemuVmOptions, 'log' | 'vmId'>;
+  readonly #tools: Omit<QemuVmOptions, 'log' | 'vmId' | 'networkLogPath' | 'isAdopted'>;
+  readonly #network: UserNetwork;
 
-  constructor({ vmm, qmp, files }: LaunchedQemu, { log, vmId, ...tools }: QemuVmOptions) {
+  constructor(
+    { vmm, qmp, files }: LaunchedQemu,
+    { log, vmId, networkLogPath, isAdopted, ...tools }: QemuVmOptions,
+  ) {
     this.#tools = tools;
+    const { hostTools, env } = tools;
+    this.#network = new UserNetwork({
+      ...{ vmId, log, hostTools, env, isAdopted },
+      ...{ runtimeDir: runtimeDirOf(files), logPath: networkLogPath },
+      connect: (linkSocket, { signal }) =>
+        connectNetwork(qmp, linkSocket, { hostTools, env, signal, failed: networkFailed }),
+      disconnect: ({ signal }) => disconnectNetwork(qmp, { signal }),
+    });
     const { agentSocket } = files;
     const goesOn = (): Promise<void> => hangUpForLost(qmp, { agentSocket, signal: neverAborts() });
     this.#stalls = new StallWatch(qmp, { log, vmId, goesOn, wentOn: () => this.#resumed() });
@@ -135,8 +152,16 @@ export class QemuVm implements RunningVm {
     return activityOf(this.vmm);
   }
 
-  async setNat(hasNat: boolean, { signal }: Abortable): Promise<void> {
-    await connectNat(this.#qmp, hasNat, { signal });
+  get networkProcess(): VmmProcess | undefined {
+    return this.#network.process;
+  }
+
+  async setNetwork(network: NetworkSpec, { signal }: Abortable): Promise<void> {
+    await this.#network.set(network, { signal });
+  }
+
+  async networkState({ signal }: Abortable): Promise<NetworkState | undefined> {
+    return await this.#network.state({ signal });
   }
 
   async replaceDrive(drive: DriveSpec, { signal }: Abortable): Promise<void> {
@@ -150,7 +175,10 @@ export class QemuVm implements RunningVm {
 
   async save(request: { spec: VmSpec; to: SavedGuest }, { signal }: Abortable): Promise<void> {
     const own = { ...request, spec: this.#placed(request.spec) };
-    await this.#stalls.hold(() => saveGuest(this.#qmp, own, { ...this.#tools, signal }));
+    // Its network connections end with this QEMU, and the guest may be restored with another network.
+    const save = (): Promise<void> =>
+      this.#stalls.hold(() => saveGuest(this.#qmp, own, { ...this.#tools, signal }));
+    await this.#network.whileDisconnected(save, { signal });
   }
 
   async capture(
@@ -175,6 +203,7 @@ export class QemuVm implements RunningVm {
 
   detach(): void {
     this.#isDetached = true;
+    this.#network.release();
     this.#qmp[Symbol.dispose]();
   }
 
@@ -188,7 +217,9 @@ export class QemuVm implements RunningVm {
   }
 
   async #endProcess(): Promise<void> {
+    this.#network.release();
     await endProcess(this.vmm, { graceMs: WRITE_OUT_GRACE_MS });
+    await this.#network.end();
     await logsAreWritten(await this.#logKeepers);
     this.#qmp[Symbol.dispose]();
     await removeRuntimeFiles(this.#files);
@@ -199,6 +230,7 @@ export class QemuVm implements RunningVm {
     await this.#qmp.closed;
     for (let waitMs = WATCH_MS.first; !this.#isDetached; waitMs = Math.min(waitMs * 1.5, WATCH_MS.most)) {
       if (!(await isAlive(this.vmm))) {
+        await this.#network.end();
         await logsAreWritten(await this.#logKeepers.catch(() => []));
         return gone();
       }

@@ -86,7 +86,7 @@ function exampleSpec(arch: GuestArch, accelerator: Accelerator): VmSpec {
     accelerator,
     bootSource: { arch, kernelPath: '/kernel', initrdPath: '/initrd', bootArgs: [] },
     drives: [drive('root', true), drive('overlay', false), drive('work', false), drive('modules', true)],
-    hasNat: false,
+    network: { mode: 'none' },
     runtimeDir: '/run',
     consoleLogPath: '/console',
     vmmLogPath: '/vmm',

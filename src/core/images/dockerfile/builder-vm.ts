@@ -76,7 +76,7 @@ async function startRecord(
 ): Promise<VmRecord> {
   const found = findBuilder(world);
   if (found && found.imageId === imageId) {
-    if (found.nat !== nat) await setVm(world, found.id, { ...task, request: { nat } });
+    if ((found.network.mode === 'user') !== nat) await setVm(world, found.id, { ...task, request: { nat } });
     return await startVm(world, found.id, { ...task, isCold: true });
   }
   if (found) await deleteVm(world, found.id);

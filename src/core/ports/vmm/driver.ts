@@ -46,8 +46,11 @@ export interface VmDriver {
    * boot would decide. `arch` is that of the guests; default: that of `boot`, else this host's.
    */
   probe(boot: BootSource | undefined, options: Abortable & { arch?: GuestArch }): Promise<DriverProbe>;
-  /** Whether guests can reach the outside here (`nat`); changes nothing. Call it for a usable driver only. */
-  probeNat(options: Abortable): Promise<Pick<DriverProbe, 'isUsable' | 'reason'>>;
+  /**
+   * Whether guests can have a network of the mode `user` here; changes nothing. Call it for a usable driver
+   * only.
+   */
+  probeNetwork(options: Abortable): Promise<Pick<DriverProbe, 'isUsable' | 'reason'>>;
   /**
    * Makes the two writable drives of a new VM in `dir`, blank or as copies, and returns the specs of all four
    * drives. Nothing is left after a failure.
@@ -83,9 +86,8 @@ export interface VmDriver {
   /**
    * Starts the VMM detached with a saved guest in it, which runs at once. `spec` has the shape, kernel and
    * drives that the guest was saved with; the drive files are as of that moment. A saved guest may be
-   * restored with a different NAT setting; a captured one may not, because its network device state is part
-   * of the capture. The saved files are only read, and may be removed while the VM runs. After a failure or
-   * an abort nothing is left; the drives have changed if the guest has run.
+   * restored with another network. The saved files are only read, and may be removed while the VM runs. After
+   * a failure or an abort nothing is left; the drives have changed if the guest has run.
    *
    * @throws {AppError} VMM_RESTORE_FAILED when the VMM rejects the saved guest; as
    * {@link VmDriver.start}.

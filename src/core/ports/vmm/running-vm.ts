@@ -1,6 +1,7 @@
 import type { Abortable } from '../../../base/abort.ts';
 import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
 import type { GuestEndpoint } from '../guest.ts';
+import type { NetworkSpec, NetworkState } from './network.ts';
 import type { GuestSaver } from './saving.ts';
 import type { DriveSpec } from './spec.ts';
 
@@ -47,14 +48,19 @@ export interface RunningVm extends GuestSaver {
   readonly isStalled: boolean;
   /** the VMM has paused the guest, for this daemon or for another client, and has reported it */
   readonly isPaused: boolean;
+  /** the process that opens the guest's connections, when it has a network */
+  readonly networkProcess: VmmProcess | undefined;
   /**
-   * Lets the guest's network interface reach the outside through the VMM (`core/rules/nat-network.ts`), or
-   * cuts it off: then no packet leaves, whatever the guest does. The guest sees the same interface in both
-   * cases; the agent has to set its addresses. Takes effect at once and ends open connections. Idempotent.
+   * Connects the guest's network interface as `network` says, or cuts it off: then no packet leaves, whatever
+   * the guest does. The guest sees the same interface in all cases; the agent has to set its addresses. Takes
+   * effect at once. A network that the VM has already only gets the new settings, and its connections stay,
+   * also when an earlier daemon made it. Idempotent.
    *
-   * @throws {AppError} VMM_LOST, VMM_REFUSED; the guest is cut off then.
+   * @throws {AppError} NETWORK_FAILED, VMM_LOST, VMM_REFUSED; the guest is cut off then.
    */
-  setNat(hasNat: boolean, options: Abortable): Promise<void>;
+  setNetwork(network: NetworkSpec, options: Abortable): Promise<void>;
+  /** What the guest's network has done; `undefined` when it has none. @throws {AppError} NETWORK_LOST */
+  networkState(options: Abortable): Promise<NetworkState | undefined>;
   /**
    * Puts another file below the drive with this serial while the guest runs: from then on the guest reads
    * and writes `drive`, which has the size of the earlier one. The guest must not use the drive, and must

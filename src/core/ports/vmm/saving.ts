@@ -7,6 +7,8 @@ export interface SavedGuest {
   memoryPath: string;
   /** the state of its devices and processors, in the VMM's own format; some 100 KB */
   statePath: string;
+  /** the VMM's own network is part of its devices, as in guests that earlier versions of banger captured */
+  hasBuiltInNetwork?: boolean;
 }
 
 /** Where the copy of a running VM is written. */

@@ -1,5 +1,6 @@
 import type { Accelerator } from '../../../protocol/vm.ts';
 import type { GuestArch } from '../images/guest-arch.ts';
+import type { NetworkSpec } from './network.ts';
 
 /** A host file that the guest sees as a block device and finds by its serial. */
 export interface DriveSpec {
@@ -45,8 +46,8 @@ export interface VmSpec {
   accelerator: Accelerator;
   bootSource: BootSource;
   drives: readonly DriveSpec[];
-  /** whether the guest reaches the outside from its first instruction on; `RunningVm.setNat` changes it */
-  hasNat: boolean;
+  /** connected before the start returns; `RunningVm.setNetwork` changes it */
+  network: NetworkSpec;
   /**
    * folder of this VM's sockets; exists, mode 0700; a second VMM of the same VM uses a folder inside it
    */

@@ -56,7 +56,7 @@ export async function personalise(
     ...imageEnvironmentFiles(record.imageConfig ?? {}),
     ...content.files,
   ];
-  const outside = record.nat ? content.outside : undefined;
+  const outside = record.network.mode === 'user' ? content.outside : undefined;
   for (const message of [...content.notices, ...(outside?.notices ?? [])]) {
     report({ event: 'notice', message });
   }
@@ -68,7 +68,7 @@ export async function personalise(
         entropyBase64: randomBytes(ENTROPY_BYTES).toString('base64'),
         hostname: record.name,
         machineId: machineIdOf(record.id),
-        network: guestNetwork(record.nat),
+        network: guestNetwork(record.network),
         ...(isNew && isNothing(surroundings) ? {} : { surroundings }),
         // Every other guest has it mounted already, and one that was just restored takes a while to see that.
         ...(isNew && record.workBase ? { workDisk: 'mount' } : {}),
@@ -129,7 +129,7 @@ export function placeholderIdentity({ config }: Pick<StoredImage, 'config'>): Pe
     // The shortest possible name.
     hostname: 'b',
     machineId: machineIdOf(randomBytes(16).toString('hex')),
-    network: guestNetwork(false),
+    network: guestNetwork({ mode: 'none' }),
     surroundings: surroundingsOf(undefined),
     files: [...sshKeyFiles(sshKeyPair(randomBytes(32), SSH_KEY_COMMENT)), ...imageEnvironmentFiles(config)],
   };

@@ -12,6 +12,7 @@ import type { SavedGuest } from '../../ports/vmm/saving.ts';
 import type { BootSource } from '../../ports/vmm/spec.ts';
 import { waitsForSpace } from '../guest/connect-agent.ts';
 import { personalise, readHostContent } from '../guest/personalise.ts';
+import { exposeProxies, withProxyPorts } from '../network/proxy-ports.ts';
 import { vmSpecOf } from '../plan/vm-spec.ts';
 import { requireRoomToStart } from '../require-room.ts';
 import { withoutSaved } from '../saved/drop-suspended.ts';
@@ -150,7 +151,10 @@ export async function makeReady(
   const meet: ReachOptions['meet'] = (how) => world.live.agent(record.id, how);
   await reachReady(world, record, { ...options, meet });
   const { lastError: _, ...well } = withoutSaved(record);
-  const ready = world.records.update({ ...well, state: 'running' });
+  const ready = world.records.update({
+    ...withProxyPorts(well, options.content.outside),
+    state: 'running',
+  });
   watchExit(world, record.id, options.running);
   return ready;
 }
@@ -186,6 +190,7 @@ export async function reachReady(
         const boot = async (): Promise<GuestAgent> => {
           const agent = await meet({ signal: inner, helloDeadlineMs: deadlineMs, isRestored });
           report({ event: 'progress', stage: 'personalise' });
+          await exposeProxies(record, { running, content, signal: inner });
           await personalise(world, record, { agent, content, isNew, report, signal: inner });
           // A restored guest was already ready when it was saved.
           if (isRestored) return agent;

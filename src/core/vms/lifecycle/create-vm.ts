@@ -8,6 +8,7 @@ import type { VmForward } from '../../../protocol/vm.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { runConfigOf, withVariables } from '../../rules/image-environment.ts';
 import { recordedAddress } from '../network/guest-addresses.ts';
+import { requestedNetwork } from '../network/requested-network.ts';
 import { holdBoot } from '../plan/hold-boot.ts';
 import type { PlanWorld } from '../plan/make-plan.ts';
 import { noteSharedCpus, planVm } from '../plan/make-plan.ts';
@@ -63,7 +64,7 @@ export async function createVm(
     arch: plan.kernel.arch,
     ...(imageConfig === undefined ? {} : { imageConfig }),
     shape: plan.shape,
-    nat: request.nat ?? false,
+    network: requestedNetwork(request) ?? { mode: 'none' },
     ...recordedAddress(address),
     ...(request.exposeHost ? { forwards: request.exposeHost.map(exposedPort) } : {}),
     ephemeral: request.ephemeral ?? false,

@@ -6,9 +6,10 @@ import { RESTING_STATES } from '../../../protocol/vm.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { resolveShape } from '../../rules/vm-shape.ts';
 import { findVm } from '../find-vm.ts';
+import { requestedNetwork } from '../network/requested-network.ts';
 import { noteSharedCpus } from '../plan/make-plan.ts';
 import type { VmDefaults, VmHost, Vms } from '../world.ts';
-import { setNat } from './set-nat.ts';
+import { setNetwork } from './set-network.ts';
 
 /** The parts of a shape that can be changed, by their user-visible names. */
 const SETTABLE = { vcpuCount: 'vcpu', memoryMib: 'memory', diskSizeBytes: 'disk-size' } as const;
@@ -19,7 +20,7 @@ const SETTABLE = { vcpuCount: 'vcpu', memoryMib: 'memory', diskSizeBytes: 'disk-
  * failure to change the shape nothing is changed.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_STOPPED, VM_SHAPE_INVALID, VM_DISK_SHRINKS; HOST_NO_SPACE,
- * VMM_TOOL_MISSING, VMM_DRIVE_INVALID for a work disk that cannot grow; as {@link setNat}.
+ * VMM_TOOL_MISSING, VMM_DRIVE_INVALID for a work disk that cannot grow; as {@link setNetwork}.
  */
 export async function setVm(
   world: Vms & Pick<VmHost, 'driver' | 'hostUser'> & Pick<VmDefaults, 'host'>,
@@ -28,8 +29,8 @@ export async function setVm(
 ): Promise<VmRecord> {
   const { id } = findVm(world.records, ref);
   const shaped = await setShape(world, id, { request, report, signal });
-  const { nat } = request;
-  return nat === undefined ? shaped : await setNat(world, id, { hasNat: nat, report, signal });
+  const network = requestedNetwork(request);
+  return network === undefined ? shaped : await setNetwork(world, id, { network, report, signal });
 }
 
 async function setShape(

@@ -1,9 +1,11 @@
+import { neverAborts } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import type { Task } from '../../../protocol/events.ts';
 import type { VmForward } from '../../../protocol/vm.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { findVm } from '../find-vm.ts';
 import type { Vms } from '../world.ts';
+import { networkOf } from './network-of.ts';
 
 /** Most explicit ports of one VM. */
 const MAX_FORWARDS = 256;
@@ -12,13 +14,13 @@ const MAX_FORWARDS = 256;
  * Forwards a port of this host's 127.0.0.1, and the same port of the VM's address, to a port of the guest,
  * from now on and for every start of the VM. Replaces a forward of that port of the host. With `isRemoved`,
  * ends the forward of that port; idempotent. A reverse forward leads from the guest's 127.0.0.1 to this
- * host's.
+ * host's; a guest with a network also reaches that port of the host at its gateway.
  *
  * @throws {AppError} VM_NOT_FOUND; VM_BUSY; PORT_UNAVAILABLE when another VM has the port, or this one too
- * many.
+ * many; NETWORK_FAILED when the VM's network does not take the change: it is on record then.
  */
 export async function setForward(
-  world: Pick<Vms, 'records' | 'locks'>,
+  world: Pick<Vms, 'records' | 'locks' | 'live'>,
   ref: string,
   { forward, isRemoved = false, report, signal }: Task & { forward: VmForward; isRemoved?: boolean },
 ): Promise<VmRecord> {
@@ -30,7 +32,10 @@ export async function setForward(
       const others = (record.forwards ?? []).filter((one) => !isSamePlace(one, forward));
       if (!isRemoved && !forward.isReverse) requireFree(world, record, { forward, count: others.length });
       const forwards = isRemoved ? others : [...others, forward];
-      return world.records.update({ ...record, forwards });
+      const changed = world.records.update({ ...record, forwards });
+      const running = changed.state === 'running' ? world.live.get(id) : undefined;
+      if (forward.isReverse) await running?.setNetwork(networkOf(changed), { signal: neverAborts() });
+      return changed;
     },
     { action: 'change', report, signal },
   );

@@ -1,16 +1,19 @@
 import type { VmRecord } from '../../ports/records.ts';
 import type { DriverProbe } from '../../ports/vmm/driver.ts';
 import type { BootSource, DriveSpec, VmSpec } from '../../ports/vmm/spec.ts';
+import { networkOf } from '../network/network-of.ts';
 import type { VmHost } from '../world.ts';
 import type { VmPlan } from './vm-plan.ts';
 
 /** The driver's spec for a record whose drives exist. */
 export function vmSpecOf(
   world: Pick<VmHost, 'files'>,
-  { id, name, shape, drives = [], nat }: VmRecord,
+  record: VmRecord,
   { boot, accelerator }: { boot: BootSource; accelerator: DriverProbe['accelerator'] },
 ): VmSpec {
-  return { ...specOf(world, id, { shape, boot, accelerator, drives, hasNat: nat }), vmName: name };
+  const { id, name, shape, drives = [] } = record;
+  const network = networkOf(record);
+  return { ...specOf(world, id, { shape, boot, accelerator, drives, network }), vmName: name };
 }
 
 /** The driver's spec for a VM without a record, which has no network. */
@@ -19,7 +22,13 @@ export function specWithoutRecord(
   vmId: string,
   { plan: { shape, boot, probe }, drives }: { plan: VmPlan; drives: readonly DriveSpec[] },
 ): VmSpec {
-  return specOf(world, vmId, { shape, boot, accelerator: probe.accelerator, drives, hasNat: false });
+  return specOf(world, vmId, {
+    shape,
+    boot,
+    accelerator: probe.accelerator,
+    drives,
+    network: { mode: 'none' },
+  });
 }
 
 function specOf(
@@ -30,11 +39,11 @@ function specOf(
     boot,
     accelerator = 'tcg',
     drives,
-    hasNat,
+    network,
   }: Pick<VmPlan, 'shape' | 'boot'> & {
     accelerator: DriverProbe['accelerator'];
     drives: readonly DriveSpec[];
-    hasNat: boolean;
+    network: VmSpec['network'];
   },
 ): VmSpec {
   const { runtimeDir, baseDir, consoleLogPath, vmmLogPath } = world.files.folders(vmId);
@@ -45,7 +54,7 @@ function specOf(
     accelerator,
     bootSource: boot,
     drives,
-    hasNat,
+    network,
     runtimeDir,
     baseDir,
     consoleLogPath,

@@ -7,6 +7,7 @@ import { readHostContent } from '../guest/personalise.ts';
 import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { makeReady, noteRuntime } from '../lifecycle/boot-vm.ts';
 import { replaceWorkDisk } from '../lifecycle/replace-work-disk.ts';
+import { networkOf } from '../network/network-of.ts';
 import type { VmPlan } from '../plan/vm-plan.ts';
 import type { PoolVm } from './pool-vm.ts';
 
@@ -37,7 +38,7 @@ export async function claimPoolVm(
   const begun = noteRuntime(world, { ...record, drives }, { running, probe: plan.probe });
   world.live.add(record.id, running, agent);
   undo.defer('forget the VMM', () => world.live.remove(record.id));
-  if (record.nat) await running.setNat(true, { signal });
+  if (record.network.mode !== 'none') await running.setNetwork(networkOf(record), { signal });
   const content = await reading;
   const ready = await makeReady(world, begun, {
     report,

@@ -1,12 +1,14 @@
 import { type Abortable, anySignal } from '../../../base/abort.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { VmRecord } from '../../ports/records.ts';
+import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
 import { settleWorkDisk } from '../lifecycle/set-vm.ts';
 import { stopGuest } from '../lifecycle/stop-vm.ts';
 import { vmmDied } from '../lifecycle/vmm-died.ts';
 import { watchExit } from '../lifecycle/watch-exit.ts';
+import { networkOf } from '../network/network-of.ts';
 import type { PlanWorld } from '../plan/make-plan.ts';
 import { finishResume } from '../saved/finish-resume.ts';
 import { endSecondVmm } from '../saved/second-vmm.ts';
@@ -83,8 +85,6 @@ export async function reconcileVm(
     case 'suspending':
       // The guest keeps running.
       if (await adopt(world, record, options)) {
-        // Its network was cut off while it was being saved.
-        if (record.nat) await world.live.get(record.id)?.setNat(true, { signal: options.signal });
         world.records.update({ ...record, state: 'running' });
         return;
       }
@@ -124,8 +124,27 @@ async function adopt(
   world.live.add(record.id, running);
   watchExit(world, record.id, running);
   world.live.mayHavePaused(record.id);
+  await settleNetwork(world, record, running, options);
   world.log.info('a running VM is adopted', { vmId: record.id, vm: record.name, pid: vmm.pid });
   return true;
+}
+
+/**
+ * Connects the guest as the record says. Its network has outlived the earlier daemon, unless it died since,
+ * was cut off while the guest was being saved, or is that of an earlier version.
+ */
+async function settleNetwork(
+  { log }: Pick<Vms, 'log'>,
+  record: VmRecord,
+  running: RunningVm,
+  { signal }: Abortable,
+): Promise<void> {
+  try {
+    await running.setNetwork(networkOf(record), { signal });
+  } catch (error) {
+    if (signal.aborted) throw error;
+    log.error('a running VM has no network', { vmId: record.id, vm: record.name, error });
+  }
 }
 
 /** Finishes the stop that an earlier daemon began: syncs the guest and ends it. */

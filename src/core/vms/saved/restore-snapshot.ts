@@ -87,9 +87,9 @@ export async function restoreSnapshot(
 }
 
 /** The record with the snapshot's shape and network. Its guest may hold an older copy of the working tree. */
-function putBack(record: VmRecord, { facts: { shape, hasNat } }: StoredSnapshot): VmRecord {
+function putBack(record: VmRecord, { facts: { shape, network } }: StoredSnapshot): VmRecord {
   const { copying: __, ...kept } = record;
-  const changed = { ...kept, shape, nat: hasNat };
+  const changed = { ...kept, shape, network };
   if (!record.workspace) return changed;
   const { sentCommit: _, ...workspace } = record.workspace;
   return { ...changed, workspace };

@@ -32,7 +32,7 @@ export async function createSnapshot(
       const agent = await syncFirst(world, record, options);
       const facts = {
         shape: record.shape,
-        hasNat: record.nat,
+        network: record.network,
         savedBy: savedByOf(world, record, agent),
       };
       const work = async (place: Parameters<typeof captureVm>[2]['place']) =>

@@ -6,12 +6,12 @@ export const checkNat: Check = {
   name: 'nat',
   async run({ world }, options) {
     try {
-      const { isUsable, reason } = await world.driver.probeNat(options);
+      const { isUsable, reason } = await world.driver.probeNetwork(options);
       if (isUsable) return { status: 'pass', message: 'guests have a network with --nat' };
       return {
         status: 'warn',
         message: `no --nat: ${reason ?? 'it is not usable here'}`,
-        fix: 'install a QEMU that has it',
+        fix: 'install banger again: its program banger-host is missing or cannot run here',
       };
     } catch (error) {
       // The VMM's own check reports what is wrong with it.

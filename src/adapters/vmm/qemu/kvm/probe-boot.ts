@@ -134,7 +134,7 @@ function probeSpec({ boot, accelerator, dir }: ProbeBoot): VmSpec {
     accelerator,
     bootSource: { ...boot, bootArgs: [...boot.bootArgs, 'banger.mode=probe'] },
     drives: [],
-    hasNat: false,
+    network: { mode: 'none' },
     runtimeDir: dir,
     consoleLogPath: join(dir, 'console.log'),
     vmmLogPath: join(dir, 'vmm.log'),

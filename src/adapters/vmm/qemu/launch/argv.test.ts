@@ -28,7 +28,7 @@ const SPEC: VmSpec = {
     { serial: 'root', pathOnHost: '/i/rootfs.ext4', format: 'raw', isReadOnly: true, sizeBytes: 512 },
     { serial: 'work', pathOnHost: '/v/work.qcow2', format: 'qcow2', isReadOnly: false, sizeBytes: 512 },
   ],
-  hasNat: false,
+  network: { mode: 'none' },
   runtimeDir: '/run/x',
   consoleLogPath: '/v/console.log',
   vmmLogPath: '/v/vmm.log',
@@ -73,12 +73,20 @@ test('the whole command line of an emulated amd64 VM', () => {
   ]);
 });
 
-test('with NAT the same command line connects the interface to the outside, and forwards nothing inwards', () => {
-  const added = qemuArgv({ ...SPEC, hasNat: true }, HOST).slice(qemuArgv(SPEC, HOST).length);
+test('a network does not change the command line: it is connected when QEMU runs', () => {
+  const network = { mode: 'user', exposedPorts: [80] } as const;
+  assert.deepEqual(qemuArgv({ ...SPEC, network }, HOST), qemuArgv(SPEC, HOST));
+});
+
+test('a guest that was captured with the built-in network gets that while it is read, and it reaches nothing', () => {
+  const mode = { kind: 'restore', memoryPath: '/m' } as const;
+  const argv = qemuArgv(SPEC, HOST, { ...mode, hasBuiltInNetwork: true });
+  const added = argv.slice(qemuArgv(SPEC, HOST, mode).length);
   assert.deepEqual(added, [
     '-netdev',
-    'user,id=nat,ipv4=on,net=10.0.2.0/24,host=10.0.2.2,dns=10.0.2.3,ipv6=on,ipv6-prefix=fec0::,ipv6-prefixlen=64,ipv6-host=fec0::2,ipv6-dns=fec0::3,restrict=off',
-    ...['-netdev', 'hubport,id=nat-port,hubid=0,netdev=nat'],
+    'user,id=nat,net=10.0.2.0/24,host=10.0.2.2,dns=10.0.2.3,ipv6-prefix=fec0::,ipv6-prefixlen=64,ipv6-host=fec0::2,ipv6-dns=fec0::3,restrict=on',
+    '-netdev',
+    'hubport,id=nat-port,hubid=0,netdev=nat',
   ]);
 });
 

@@ -4,7 +4,7 @@ import type { QemuHost } from '../qemu-host.ts';
 import { pathForQemu, runtimeFiles } from '../runtime-files.ts';
 import { blockNode, FILTER_ARGS } from './block-nodes.ts';
 import { kernelCommandLine } from './boot-args.ts';
-import { GUEST_MAC, HUB, natOptions } from './qemu-network.ts';
+import { BUILT_IN_NETWORK, GUEST_MAC, HUB } from './qemu-network.ts';
 
 /** Name of the guest's port on which its agent listens (`docs/agent-protocol.md`). */
 const AGENT_PORT_NAME = 'banger.agent.0';
@@ -31,7 +31,9 @@ const TRANSLATION_CACHE_MIB = 64;
  *   is
  * written to the memory file
  */
-export type StartMode = { kind: 'boot' } | { kind: 'restore'; memoryPath: string };
+export type StartMode =
+  | { kind: 'boot' }
+  | { kind: 'restore'; memoryPath: string; hasBuiltInNetwork?: boolean | undefined };
 
 /**
  * Files that QEMU finds open from descriptor 3 on, instead of opening them itself: first the sockets of
@@ -82,7 +84,7 @@ export function qemuArgv(
     ...['-device', 'virtio-rng-device'],
     ...FILTER_ARGS,
     ...spec.drives.flatMap(driveArgs),
-    ...networkArgs(spec),
+    ...networkArgs(mode),
   ];
 }
 
@@ -177,12 +179,14 @@ function agentArgs({ runtimeDir }: VmSpec, given: GivenFiles): string[] {
  * The same device for every VM, so that any VM can be restored from any template; `qemu-network.ts` decides
  * what it is connected to.
  */
-function networkArgs({ hasNat }: VmSpec): string[] {
+function networkArgs(mode: StartMode): string[] {
   return [
     ...['-netdev', `hubport,id=${HUB.nic},hubid=${HUB.number}`],
     ...['-netdev', `hubport,id=${HUB.sink},hubid=${HUB.number}`],
     ...['-device', `virtio-net-device,id=net0,netdev=${HUB.nic},mac=${GUEST_MAC}`],
-    ...(hasNat ? natOptions().flatMap((option) => ['-netdev', option]) : []),
+    ...(mode.kind === 'restore' && mode.hasBuiltInNetwork
+      ? BUILT_IN_NETWORK.flatMap((option) => ['-netdev', option])
+      : []),
   ];
 }
 

@@ -28,7 +28,7 @@ const SPEC: VmSpec = {
     { ...drive, serial: 'root', pathOnHost: '/images/rootfs.ext4', isReadOnly: true },
     { ...drive, serial: 'work', pathOnHost: '/v/drives-1/work.qcow2', isReadOnly: false },
   ],
-  hasNat: false,
+  network: { mode: 'none' },
   runtimeDir: '/run/x',
   consoleLogPath: '/v/console.log',
   vmmLogPath: '/v/vmm.log',
@@ -57,17 +57,15 @@ test('a VMM may only read the base of its work disk, which it may get later', ()
   assert.deepEqual(valuesOf(argv, '--write'), ['/run/x', '/v', '/v/drives-1']);
 });
 
-test('with NAT it may read which name servers the host has, also later, but as root not the rest of /etc', () => {
-  const spec = { ...SPEC, hasNat: true };
-  assert.ok(valuesOf(launchArgv(spec, HOST), '--read').includes('/etc'));
-  const asRoot = valuesOf(launchArgv(spec, { ...HOST, isRoot: true }), '--read');
-  assert.ok(asRoot.includes('/etc/resolv.conf') && !asRoot.includes('/etc'));
+test('with a network it may do no more than without: its network is another process', () => {
+  const network = { mode: 'user', exposedPorts: [80] } as const;
+  assert.deepEqual(launchArgv({ ...SPEC, network }, HOST), launchArgv(SPEC, HOST));
 });
 
-test('it gets its sockets, and may create only Internet sockets', () => {
+test('it gets its sockets, and may create none', () => {
   const argv = launchArgv(SPEC, HOST);
   assert.deepEqual(valuesOf(argv, '--listen'), ['/run/x/qmp.sock', '/run/x/agent.sock']);
-  assert.deepEqual(valuesOf(argv, '--socket'), ['inet']);
+  assert.deepEqual(valuesOf(argv, '--socket'), []);
   const own = argv.slice(argv.indexOf('--') + 1);
   assert.deepEqual(own, qemuArgv(SPEC, HOST, { kind: 'boot' }, { sockets: true, console: true }));
   assert.ok(own.includes('socket,id=qmp,fd=3,server=on,wait=off'));

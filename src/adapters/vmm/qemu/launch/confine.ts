@@ -12,11 +12,6 @@ const SYSTEM_FILES = [
   ...['/sys/devices/system/cpu', '/sys/devices/system/node', '/sys/kernel/mm/transparent_hugepage'],
 ] as const;
 
-/** The user network reads name servers from these, also long after the start. */
-const NAME_SERVER_FILES = [
-  ...['/etc/resolv.conf', '/run/systemd/resolve', '/run/NetworkManager', '/run/resolvconf', '/mnt/wsl'],
-] as const;
-
 /** Size limit of the console's log, and of the VMM's own. */
 const LOG_BYTES = 4 * 2 ** 20;
 
@@ -34,7 +29,7 @@ export function launchArgv(
   mode: StartMode = { kind: 'boot' },
   { isBrief = false }: { isBrief?: boolean } = {},
 ): [string, ...string[]] {
-  const { hostTools, binary, arch, isRoot = false } = host;
+  const { hostTools, binary, arch } = host;
   if (hostTools === undefined) return qemuArgv(spec, host, mode);
   const readOnly = spec.drives.filter((drive) => drive.isReadOnly).map((drive) => drive.pathOnHost);
   const writable = spec.drives.filter((drive) => !drive.isReadOnly).map((drive) => dirname(drive.pathOnHost));
@@ -44,17 +39,12 @@ export function launchArgv(
   return [
     hostTools,
     'confine',
-    ...option('--read', [...SYSTEM_FILES, ...filesBeside(binary), ...NAME_SERVER_FILES]),
+    ...option('--read', [...SYSTEM_FILES, ...filesBeside(binary)]),
     ...option('--read', [...bootFiles, ...readOnly, ...(spec.baseDir === undefined ? [] : [spec.baseDir])]),
-    // When a host moves to another network, it replaces the file; only a rule for the folder makes the new
-    // one readable.
-    ...option('--read', spec.hasNat && !isRoot ? ['/etc'] : []),
     ...option('--write', folders),
     ...option('--map', mode.kind === 'restore' ? [mode.memoryPath] : []),
     ...option('--device', spec.accelerator === 'kvm' ? [...DEVICES, '/dev/kvm'] : DEVICES),
     ...option('--listen', givenSockets(spec)),
-    // The user network opens the guest's connections itself.
-    ...option('--socket', ['inet']),
     ...(isBrief
       ? []
       : ['--console', spec.consoleLogPath, '--log', spec.vmmLogPath, '--max-log', String(LOG_BYTES)]),

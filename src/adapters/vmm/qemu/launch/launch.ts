@@ -19,6 +19,7 @@ import { type RuntimeFiles, runtimeFiles } from '../runtime-files.ts';
 import { readState } from '../save/migration.ts';
 import type { StartMode } from './argv.ts';
 import { launchArgv } from './confine.ts';
+import { disconnectNetwork } from './qemu-network.ts';
 import { whileItWorks } from './while-it-works.ts';
 
 /** A running QEMU with its control connection. */
@@ -83,6 +84,7 @@ async function launch(spec: VmSpec, options: LaunchOptions): Promise<LaunchedQem
   if (mode.kind === 'restore') {
     onVmm?.();
     await readState(qmp, { signal });
+    if (mode.hasBuiltInNetwork) await disconnectNetwork(qmp, { signal });
   }
   await requireState(start, qmp, { signal, beforeRun });
   if (mode.kind === 'restore') await hangUp(qmp, { agentSocket: files.agentSocket, signal });

@@ -1,8 +1,7 @@
-import { dirname } from 'node:path';
 import type { Abortable } from '../../../../base/abort.ts';
 import { AppError, isAppError } from '../../../../base/errors.ts';
-import { exec } from '../../../../base/process/exec.ts';
 import { isExecutable } from '../../../../base/process/programs.ts';
+import { handOver } from '../qmp/hand-over.ts';
 import { type QmpClient, unlessRefused } from '../qmp/qmp-client.ts';
 import { pathForQemu } from '../runtime-files.ts';
 
@@ -32,21 +31,12 @@ export async function openMigrationTarget(
   socketPath: string,
   { hostTools, env, signal }: TargetOptions,
 ): Promise<MigrationTarget> {
-  const { fd } = qmp;
-  if (fd === undefined || !(await isExecutable(hostTools))) {
+  if (qmp.fd === undefined || !(await isExecutable(hostTools))) {
     return { uri: `unix:${pathForQemu(socketPath)}`, [Symbol.asyncDispose]: async () => {} };
   }
-  const send = async (id: number): Promise<void> => {
-    try {
-      // The first of `files` becomes its descriptor 3.
-      const place = { cwd: dirname(socketPath), env, files: [fd] };
-      await exec([hostTools, 'connect', pathForQemu(socketPath), NAME, String(id)], { ...place, signal });
-    } catch (error) {
-      if (!isAppError(error, 'EXEC_FAILED', 'EXEC_NOT_FOUND')) throw error;
-      throw new AppError('VMM_SAVE_FAILED', `Cannot save the guest: ${error.message}`, { cause: error });
-    }
-  };
-  await qmp.executeThrough(send, { signal });
+  const failed = (message: string, cause: unknown): AppError =>
+    new AppError('VMM_SAVE_FAILED', `Cannot save the guest: ${message}`, { cause });
+  await handOver(qmp, { socketPath, name: NAME }, { hostTools, env, failed, signal });
   return {
     uri: `fd:${NAME}`,
     [Symbol.asyncDispose]: async () => {

@@ -5,7 +5,6 @@ import { reportNoSpace, requireNotFull } from '../../../../base/files/no-space.t
 import { ResourceStack } from '../../../../base/resource-stack.ts';
 import type { CaptureRequest, DriveCopies, SavedGuest } from '../../../../core/ports/vmm/saving.ts';
 import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
-import { connectNat } from '../launch/qemu-network.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { type DriveMirror, endStrayMirror, type MirrorOptions, openMirror } from './drive-mirror.ts';
 import { cancelMigration, setStyle, waitForMigration } from './migration.ts';
@@ -36,10 +35,6 @@ export async function saveGuest(
 ): Promise<void> {
   const { signal } = options;
   await using undo = new ResourceStack();
-  // Its network connections end with this QEMU. What the network interface is connected to is not saved, so
-  // the guest may be restored with or without NAT.
-  if (spec.hasNat) undo.defer('connect the guest again', () => reconnect(qmp));
-  await connectNat(qmp, false, { signal });
   const target = { what: 'the saved guest', dir: dirname(to.memoryPath) };
   await using receiver = await reportNoSpace(() => receiveGuest({ spec, to }, options), target);
   await using connection = await openMigrationTarget(qmp, receiver.socketPath, options);
@@ -194,10 +189,6 @@ async function goOn(qmp: QmpClient): Promise<void> {
     await cancelMigration(qmp);
     await qmp.execute('cont', {}, { signal: neverAborts() });
   });
-}
-
-async function reconnect(qmp: QmpClient): Promise<void> {
-  await unlessLost(() => connectNat(qmp, true, { signal: neverAborts() }));
 }
 
 /** Nothing is left to resume in a QEMU that has ended; its watcher reports that. */

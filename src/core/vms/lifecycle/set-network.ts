@@ -2,6 +2,7 @@ import { neverAborts, withDeadline } from '../../../base/abort.ts';
 import { messageOf } from '../../../base/errors.ts';
 import type { Report, Task } from '../../../protocol/events.ts';
 import type { Personalised } from '../../../protocol/guest.ts';
+import type { VmNetwork } from '../../../protocol/vm.ts';
 import type { OutsideContent } from '../../ports/host-user.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
@@ -9,6 +10,8 @@ import { guestNetwork } from '../../rules/nat-network.ts';
 import { findVm } from '../find-vm.ts';
 import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import { readHostContent, reportUnwritten, surroundingsOf } from '../guest/personalise.ts';
+import { networkOf } from '../network/network-of.ts';
+import { withProxyPorts } from '../network/proxy-ports.ts';
 import type { VmHost, Vms } from '../world.ts';
 
 /**
@@ -17,21 +20,21 @@ import type { VmHost, Vms } from '../world.ts';
  * once begun. If the daemon crashes in the middle, the guest is never connected while the record says that it
  * is cut off.
  *
- * @throws {AppError} VM_NOT_FOUND; what `HostUser.content` throws, before anything changed; VMM_LOST,
- * VMM_REFUSED: the guest is cut off and the record says so; GUEST_* when the guest could not be told of its
- * new network: the VM has it then, and the next start or another call tells the guest.
+ * @throws {AppError} VM_NOT_FOUND; what `HostUser.content` throws, before anything changed; NETWORK_FAILED,
+ * VMM_LOST, VMM_REFUSED: the guest is cut off and the record says so; GUEST_* when the guest did not hear of
+ * its new network: the VM has it then, and the next start or another call tells the guest.
  */
-export async function setNat(
+export async function setNetwork(
   world: Vms & Pick<VmHost, 'hostUser'>,
   ref: string,
-  { hasNat, report, signal }: Task & { hasNat: boolean },
+  { network, report, signal }: Task & { network: VmNetwork },
 ): Promise<VmRecord> {
   const { id } = findVm(world.records, ref);
   const set = async (): Promise<VmRecord> => {
     const record = findVm(world.records, id);
     const running = record.state === 'running' ? world.live.get(id) : undefined;
-    if (!running) return world.records.update({ ...record, nat: hasNat });
-    if (!hasNat) return await cutOff(world, record, running);
+    if (!running) return world.records.update(withNetwork(record, network));
+    if (network.mode === 'none') return await cutOff(world, record, running);
     const { outside } = await readHostContent(world, { signal });
     return await connect(world, record, { running, outside, report });
   };
@@ -43,11 +46,12 @@ async function connect(
   record: VmRecord,
   { running, outside, report }: { running: RunningVm; outside: OutsideContent; report: Report },
 ): Promise<VmRecord> {
-  const connected = world.records.update({ ...record, nat: true });
+  const wanted = withNetwork(record, { mode: 'user' });
+  const connected = world.records.update(withProxyPorts(wanted, outside));
   try {
-    await running.setNat(true, { signal: neverAborts() });
+    await running.setNetwork(networkOf(connected), { signal: neverAborts() });
   } catch (error) {
-    world.records.update({ ...record, nat: false });
+    world.records.update(withNetwork(record, { mode: 'none' }));
     throw error;
   }
   for (const message of outside.notices) report({ event: 'notice', message });
@@ -60,8 +64,8 @@ async function cutOff(
   record: VmRecord,
   running: RunningVm,
 ): Promise<VmRecord> {
-  await running.setNat(false, { signal: neverAborts() });
-  const alone = world.records.update({ ...record, nat: false });
+  await running.setNetwork({ mode: 'none' }, { signal: neverAborts() });
+  const alone = world.records.update(withNetwork(record, { mode: 'none' }));
   try {
     await tellGuest(world, alone);
   } catch (error) {
@@ -74,16 +78,21 @@ async function cutOff(
   return alone;
 }
 
+/** Proxies are given to a guest when it is connected. */
+function withNetwork({ proxyPorts: _, ...record }: VmRecord, network: VmNetwork): VmRecord {
+  return { ...record, network };
+}
+
 /** Returns what could not be written in the guest. */
 async function tellGuest(
   world: Pick<Vms, 'live'>,
-  { id, nat }: VmRecord,
+  { id, network }: VmRecord,
   outside?: OutsideContent,
 ): Promise<Personalised['unwritten']> {
   return await withDeadline(
     async (signal) => {
       const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.stream });
-      const told = { network: guestNetwork(nat), surroundings: surroundingsOf(outside) };
+      const told = { network: guestNetwork(network), surroundings: surroundingsOf(outside) };
       return (await agent.personalise(told, { signal })).unwritten;
     },
     { signal: neverAborts(), deadlineMs: AGENT_DEADLINES_MS.stream, what: 'the guest to set up its network' },

@@ -1,0 +1,113 @@
+import type { Socket } from 'node:net';
+import { z } from 'zod';
+import { type Abortable, onAbort, withDeadline } from '../../../base/abort.ts';
+import { AppError } from '../../../base/errors.ts';
+import { LineSplitter } from '../../../base/text/line-splitter.ts';
+import { connectUnix } from '../../../base/unix-socket.ts';
+
+/** A request of the network's control socket (`host/internal/net/control`). */
+type NetworkRequest =
+  | { do: 'state' | 'watch' }
+  | { do: 'settings'; settings: { exposedPorts: readonly number[] } };
+
+const answerSchema = z.looseObject({
+  isConnected: z.boolean(),
+  exposedPorts: z.array(z.int().min(1).max(65_535)).max(65_535),
+  counters: z.record(z.string(), z.number()),
+});
+
+/** What a network answers. */
+export type NetworkAnswer = z.infer<typeof answerSchema>;
+
+const ANSWER_DEADLINE_MS = 5_000;
+
+/** More than an answer with every port in it. */
+const MAX_ANSWER_BYTES = 1024 * 1024;
+
+/**
+ * Asks the network behind a control socket, on a connection of its own.
+ *
+ * @throws {AppError} NETWORK_LOST when nobody answers, or not as a network does.
+ */
+export async function askNetwork(
+  controlSocket: string,
+  request: NetworkRequest,
+  { signal }: Abortable,
+): Promise<NetworkAnswer> {
+  using session = await open(controlSocket, request, { signal });
+  return session.answer;
+}
+
+/** A connection to a network that ends with it. */
+export interface NetworkWatch extends Disposable {
+  /** what the network answered at the beginning */
+  readonly answer: NetworkAnswer;
+  /** settles when the network has ended, or the watch is disposed of */
+  readonly closed: Promise<void>;
+}
+
+/** Notices the end of a network. @throws {AppError} as {@link askNetwork}. */
+export async function watchNetwork(controlSocket: string, { signal }: Abortable): Promise<NetworkWatch> {
+  return await open(controlSocket, { do: 'watch' }, { signal });
+}
+
+async function open(
+  controlSocket: string,
+  request: NetworkRequest,
+  { signal }: Abortable,
+): Promise<NetworkWatch> {
+  const socket = connectUnix(controlSocket);
+  // A daemon that ends does not wait for the ends of networks.
+  socket.unref();
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  try {
+    const options = { signal, deadlineMs: ANSWER_DEADLINE_MS, what: "the VM's network to answer" };
+    socket.ref();
+    const line = await withDeadline((inner) => firstLine(socket, { signal: inner, request }), options);
+    socket.unref();
+    return { answer: parsed(line), closed, [Symbol.dispose]: () => void socket.destroy() };
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
+function firstLine(
+  socket: Socket,
+  { request, signal }: Abortable & { request: NetworkRequest },
+): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const lines = new LineSplitter(MAX_ANSWER_BYTES);
+  const aborted = onAbort(signal, () => reject(signal.reason));
+  socket.on('error', (error) => reject(lost(error)));
+  socket.on('close', () => reject(lost()));
+  socket.on('data', (chunk) => {
+    try {
+      const [line] = lines.push(chunk);
+      if (line !== undefined) resolve(line);
+    } catch (error) {
+      reject(lost(error));
+    }
+  });
+  socket.write(`${JSON.stringify(request)}\n`);
+  return promise.finally(() => aborted[Symbol.dispose]());
+}
+
+function parsed(line: string): NetworkAnswer {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw lost(error);
+  }
+  const { data, error } = answerSchema.safeParse(value);
+  if (!data) throw lost(error);
+  return data;
+}
+
+function lost(cause?: unknown): AppError {
+  return new AppError('NETWORK_LOST', "Cannot reach the VM's network: its process does not answer", {
+    cause,
+  });
+}

@@ -1,0 +1,16 @@
+import type { VmRecord } from '../../ports/records.ts';
+import type { NetworkSpec } from '../../ports/vmm/network.ts';
+
+/**
+ * The network that a VM's record asks for. With a network, its guest reaches the ports of the host that are
+ * exposed to it, and the proxies that it was given, also at the gateway's address. Pure.
+ */
+export function networkOf({
+  network: { mode },
+  forwards = [],
+  proxyPorts = [],
+}: Pick<VmRecord, 'network' | 'forwards' | 'proxyPorts'>): NetworkSpec {
+  if (mode === 'none') return { mode };
+  const exposed = forwards.filter((one) => one.isReverse).map(({ hostPort }) => hostPort);
+  return { mode, exposedPorts: [...new Set([...exposed, ...proxyPorts])].sort((one, other) => one - other) };
+}

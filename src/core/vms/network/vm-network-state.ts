@@ -1,0 +1,29 @@
+import type { Abortable } from '../../../base/abort.ts';
+import type { VmNetworkState } from '../../../protocol/usage.ts';
+import { findVm } from '../find-vm.ts';
+import type { Vms } from '../world.ts';
+import { networkOf } from './network-of.ts';
+
+/**
+ * The network of a VM as it is on record, and as its process reports it.
+ *
+ * @throws {AppError} VM_NOT_FOUND, NETWORK_LOST.
+ */
+export async function vmNetworkState(
+  { records, live }: Pick<Vms, 'records' | 'live'>,
+  ref: string,
+  { signal }: Abortable,
+): Promise<VmNetworkState> {
+  const record = findVm(records, ref);
+  const { id, name } = record;
+  const wanted = networkOf(record);
+  const state = await live.get(id)?.networkState({ signal });
+  return {
+    vm: { id, name },
+    mode: wanted.mode,
+    exposedPorts: wanted.mode === 'none' ? [] : [...wanted.exposedPorts],
+    ...(state
+      ? { process: { pid: state.pid, isConnected: state.isConnected, counters: { ...state.counters } } }
+      : {}),
+  };
+}
