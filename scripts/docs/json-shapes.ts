@@ -21,6 +21,7 @@ import { exportedImage, pushedImage } from '../../src/protocol/api/image-outlet.
 import { imageDiskUsage, prunedCache } from '../../src/protocol/api/image-space.ts';
 import { availableKernel, kernel, shownKernel } from '../../src/protocol/api/kernel.ts';
 import { nameServers } from '../../src/protocol/api/names.ts';
+import { learnedRules, networkLogEntry, networkVerdict } from '../../src/protocol/api/network.ts';
 import { operation } from '../../src/protocol/api/operation.ts';
 import { snapshot } from '../../src/protocol/api/snapshot.ts';
 import { template } from '../../src/protocol/api/template.ts';
@@ -31,7 +32,7 @@ import { pulledBranch, pulledWorkspace, undonePull } from '../../src/protocol/ap
 import { errorBody } from '../../src/protocol/events.ts';
 import { imageConfig } from '../../src/protocol/image/image-config.ts';
 import { ARCHS } from '../../src/protocol/image/platform.ts';
-import { vmPorts, vmStats } from '../../src/protocol/usage.ts';
+import { vmNetworkState, vmPorts, vmStats } from '../../src/protocol/usage.ts';
 import { vm } from '../../src/protocol/vm.ts';
 
 // What commands print with `--json`. `docs/cli.md` is generated from it, and
@@ -193,6 +194,10 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
   'vm port': vm,
   'vm ports': list(vmPorts),
   'vm stats': vmStats,
+  'vm network': vmNetworkState,
+  'vm network check': networkVerdict,
+  'vm network log': list(networkLogEntry),
+  'vm network learn': learnedRules,
   'vm start': list(vmResult),
   'vm stop': list(vmResult),
   'vm suspend': list(vmResult),

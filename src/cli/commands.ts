@@ -45,7 +45,6 @@ import { vmExec } from './vm/exec/vm-exec.ts';
 import { vmFork } from './vm/fork/vm-fork.ts';
 import { vmList } from './vm/inspect/vm-list.ts';
 import { vmLogs } from './vm/inspect/vm-logs.ts';
-import { vmNetwork } from './vm/inspect/vm-network.ts';
 import { vmPorts } from './vm/inspect/vm-ports.ts';
 import { vmShow } from './vm/inspect/vm-show.ts';
 import { vmStats } from './vm/inspect/vm-stats.ts';
@@ -61,6 +60,10 @@ import { vmStart } from './vm/lifecycle/vm-start.ts';
 import { vmStop } from './vm/lifecycle/vm-stop.ts';
 import { vmSuspend } from './vm/lifecycle/vm-suspend.ts';
 import { vmWait } from './vm/lifecycle/vm-wait.ts';
+import { vmNetwork } from './vm/network/vm-network.ts';
+import { vmNetworkCheck } from './vm/network/vm-network-check.ts';
+import { vmNetworkLearn } from './vm/network/vm-network-learn.ts';
+import { vmNetworkLog } from './vm/network/vm-network-log.ts';
 import { vmPort } from './vm/port/vm-port.ts';
 import { vmRun } from './vm/run/vm-run.ts';
 import { vmSnapshotCreate } from './vm/snapshot/vm-snapshot-create.ts';
@@ -82,6 +85,11 @@ const GROUPS: readonly GroupDefinition[] = [
     name: 'vm',
     summary: 'make, use and delete VMs',
     description: 'VMs: make them, run commands in them, look at them, delete them.',
+  },
+  {
+    name: 'vm network',
+    summary: 'what a guest may reach outside',
+    description: 'The network of a VM: its rules, what they would decide, and what they have decided.',
   },
   {
     name: 'vm snapshot',
@@ -175,6 +183,9 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmPort,
   vmPorts,
   vmNetwork,
+  vmNetworkCheck,
+  vmNetworkLog,
+  vmNetworkLearn,
   vmStats,
   vmStart,
   vmStop,

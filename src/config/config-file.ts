@@ -7,6 +7,7 @@ import { ACCELERATORS, type Accelerator } from '../protocol/vm.ts';
 import { type CatalogTable, readCatalogTables } from './catalogs.ts';
 import { isLoopback } from './dns-place.ts';
 import { type FileSyncTable, readFileSyncTables } from './file-sync.ts';
+import { type NetworkPolicies, readNetworkPolicies } from './network-policies.ts';
 import { type RegistryTable, readRegistryTables } from './registries.ts';
 
 /** Who may connect to forwarded ports: programs of the daemon's user, or all of this host. */
@@ -37,6 +38,7 @@ export interface ConfigFile {
   file_sync?: readonly FileSyncTable[];
   registry?: readonly RegistryTable[];
   catalog?: readonly CatalogTable[];
+  network?: { policies?: NetworkPolicies };
 }
 
 /** Reads one value, or returns what it must be. */
@@ -69,6 +71,7 @@ const KEYS: Readonly<Record<string, Reader>> = {
   file_sync: readFileSyncTables,
   registry: readRegistryTables,
   catalog: readCatalogTables,
+  'network.policies': readNetworkPolicies,
 };
 
 /**

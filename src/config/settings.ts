@@ -8,6 +8,7 @@ import type { CatalogTable } from './catalogs.ts';
 import { type ConfigFile, type ForwardTo, parseConfig } from './config-file.ts';
 import { type DnsPlace, defaultDnsPlace, GATEWAY_PORT } from './dns-place.ts';
 import { type FileSyncEntry, resolveFileSync } from './file-sync.ts';
+import type { NetworkPolicies } from './network-policies.ts';
 import { type Paths, pathsUnder } from './paths.ts';
 import type { RegistryTable } from './registries.ts';
 import { type HostSize, type VmDefaults, vmDefaults } from './vm-defaults.ts';
@@ -31,6 +32,8 @@ export interface Settings {
   forwardTo: ForwardTo;
   /** files that are copied into every guest at each start; a later entry wins */
   fileSync: readonly FileSyncEntry[];
+  /** the policies of the config file, by name */
+  networkPolicies: NetworkPolicies;
   /** guests with NAT trust the certificate authorities that the administrator added to the host */
   hasHostAuthorities: boolean;
   /** guests with NAT get the proxies of the user's environment */
@@ -116,8 +119,8 @@ export function userSshConfig(env: Environment): string {
   return join(homeDir(env), '.ssh', 'config');
 }
 
-/** A user whom the system does not know has no home folder. */
-function homeDir(env: Environment): string {
+/** The user's home folder. @throws {AppError} CONFIG_PATH_INVALID when the system does not know the user. */
+export function homeDir(env: Environment): string {
   if (env['HOME']) return env['HOME'];
   const home = homeInUserDatabase();
   if (home !== undefined) return home;
@@ -165,6 +168,7 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
     hasAutoPorts: file.auto_ports ?? true,
     forwardTo: file.forward_to ?? 'user',
     fileSync: resolveFileSync(file.file_sync ?? [], homeDir(env)),
+    networkPolicies: file.network?.policies ?? new Map(),
     hasHostAuthorities: file.guest?.host_ca ?? false,
     hasProxies: file.guest?.proxy ?? false,
     registries: {

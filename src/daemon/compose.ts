@@ -26,6 +26,7 @@ import { HelperPeerUsers } from '../adapters/loopback/peer-users.ts';
 import { TCP_HOST } from '../adapters/loopback/tcp-host.ts';
 import { tcpListeners } from '../adapters/loopback/tcp-listeners.ts';
 import { UDP_CLAIMS } from '../adapters/loopback/udp-claims.ts';
+import { HostPresets } from '../adapters/presets/host-presets.ts';
 import { FsTemplateStore } from '../adapters/saved/template-store.ts';
 import { FsVmSnapshots } from '../adapters/saved/vm-snapshots.ts';
 import { FsVmFiles } from '../adapters/store/fs-vm-files.ts';
@@ -41,7 +42,7 @@ import { KeyedMutex, SharedWork } from '../base/async.ts';
 import { LatestTasks } from '../base/latest-tasks.ts';
 import type { Logger } from '../base/log.ts';
 import { toolEnv, type Variables } from '../base/process/programs.ts';
-import { type Environment, gitConfigDir, type Settings } from '../config/settings.ts';
+import { type Environment, gitConfigDir, homeDir, type Settings } from '../config/settings.ts';
 import type { GuestArch } from '../core/ports/images/guest-arch.ts';
 import type { HostConnector, PeerUsers, PortListeners } from '../core/ports/loopback.ts';
 import type { VmDriver } from '../core/ports/vmm/driver.ts';
@@ -218,6 +219,8 @@ export function compose({
     syncLimits: SYNC_LIMITS,
     bootDeadlineMs: BOOT_DEADLINE_MS,
     hostUser,
+    presets: new HostPresets({ env: toolEnv(variables), home: homeDir(env), aptDir: '/etc/apt' }),
+    policies: settings.networkPolicies,
     knownHosts: new KnownHosts({ records, hostUser, files }),
     stats: new StatsHistory(),
     locks: new VmLocks({ nameOf }),

@@ -4,6 +4,7 @@ import { FILE_ROUTES } from './routes/file-routes.ts';
 import { IMAGE_ROUTES } from './routes/image-routes.ts';
 import { KERNEL_ROUTES } from './routes/kernel-routes.ts';
 import { NAME_ROUTES } from './routes/name-routes.ts';
+import { NETWORK_ROUTES } from './routes/network-routes.ts';
 import { openApiRoute } from './routes/openapi.ts';
 import { OPERATION_ROUTES } from './routes/operation-routes.ts';
 import { PULL_ROUTES } from './routes/pull-routes.ts';
@@ -21,6 +22,7 @@ const PRODUCT_ROUTES: readonly Route[] = [
   ...IMAGE_ROUTES,
   ...KERNEL_ROUTES,
   ...NAME_ROUTES,
+  ...NETWORK_ROUTES,
   ...OPERATION_ROUTES,
   ...SNAPSHOT_ROUTES,
   ...TEMPLATE_ROUTES,

@@ -26,6 +26,9 @@
  *     GET    /v1/vms/REF/logs?kind=console|vmm&follow=1   text/plain
  *     GET    /v1/vms/REF/ports              VmPorts
  *     GET    /v1/vms/REF/network            VmNetworkState
+ *     POST   /v1/vms/REF/network/check      NetworkVerdict    what would happen to a connection, and why
+ *     POST   /v1/vms/REF/network/learn      LearnedRules      long work
+ *     GET    /v1/vms/REF/network/log?follow=1   text/plain    a JSON value per line
  *     GET    /v1/vms/REF/stats              VmStats
  *     GET    /v1/vms/REF/stat?path=P        GuestPath     what is at a path in the guest
  *     GET    /v1/vms/REF/files?path=P&as=NAME   a tar archive of a file or directory of the guest

@@ -13,7 +13,7 @@ import {
 import type { ValueOf } from '../base/json-schema/schema.ts';
 import { bytes, time, vmName } from './api/common.ts';
 import { guestStatsFields } from './guest.ts';
-import { NETWORK_MODES } from './vm.ts';
+import { NETWORK_MODES, vmPolicy } from './vm.ts';
 
 const vmPort = object({
   proto: extensibleOneOf(['tcp', 'udp']),
@@ -74,10 +74,24 @@ export const vmStats = object({
 });
 export type VmStats = ValueOf<typeof vmStats>;
 
+const policyCounts = object(
+  {
+    mode: text('`open`, `enforce`, or `learn` while `vm network learn` runs'),
+    rules: list(
+      object({ rule: text(), allowed: count('queries of names, connections and pings') }),
+      'the rules, and what is allowed without rules',
+    ),
+    refused: count(),
+    unlogged: optional(count('of these, those that were refused because they could not be logged')),
+  },
+  'what its rules have decided since it was started',
+);
+
 /** Answer of `GET /v1/vms/REF/network`. */
 export const vmNetworkState = object({
   vm: vmName,
   mode: extensibleOneOf(NETWORK_MODES, '`user`: the guest may open connections to the outside'),
+  policy: optional(vmPolicy),
   exposedPorts: list(
     integer(),
     "ports of this host's loopback that the guest reaches at its gateway, 10.0.2.2; it reaches no others",
@@ -88,6 +102,7 @@ export const vmNetworkState = object({
         pid: integer(),
         isConnected: truth('the VMM is connected to it'),
         counters: record('counts since its start, by name'),
+        policy: optional(policyCounts),
       },
       'the process that opens the connections of the guest; absent while the VM has none',
     ),

@@ -83,8 +83,28 @@ export type VmForward = ValueOf<typeof vmForward>;
 /** What a guest's network interface is connected to. */
 export const NETWORK_MODES = ['none', 'user'] as const;
 
+const policyRule = object({
+  rule: text(),
+  from: optional(text('the preset that it came from, like `@npm`')),
+});
+
+/** The rules of a VM's network, and what they stand for. */
+export const vmPolicy = object(
+  {
+    allow: list(text(), 'rules and presets, as they were given'),
+    rules: list(policyRule, 'what these stood for on this host when they were given'),
+  },
+  'the guest reaches only what a rule allows; absent: everything outside the host',
+);
+
+/** The rules of a VM's network. */
+export type VmPolicy = ValueOf<typeof vmPolicy>;
+
 const vmNetwork = object(
-  { mode: extensibleOneOf(NETWORK_MODES, '`user`: the guest may open connections to the outside') },
+  {
+    mode: extensibleOneOf(NETWORK_MODES, '`user`: the guest may open connections to the outside'),
+    policy: optional(vmPolicy),
+  },
   'absent in answers of earlier versions, which have only `nat`',
 );
 

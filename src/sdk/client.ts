@@ -4,6 +4,7 @@ import { type GuestCalls, guestCalls } from './calls/guest-calls.ts';
 import { type ImageCalls, imageCalls } from './calls/image-calls.ts';
 import { type KernelCalls, kernelCalls } from './calls/kernel-calls.ts';
 import { type NameCalls, nameCalls } from './calls/name-calls.ts';
+import { type NetworkCalls, networkCalls } from './calls/network-calls.ts';
 import { type OperationCalls, operationCalls } from './calls/operation-calls.ts';
 import { type SnapshotCalls, snapshotCalls } from './calls/snapshot-calls.ts';
 import { type TemplateCalls, templateCalls } from './calls/template-calls.ts';
@@ -29,6 +30,7 @@ export interface BangerClient
     ImageCalls,
     KernelCalls,
     NameCalls,
+    NetworkCalls,
     OperationCalls {}
 
 /**
@@ -51,6 +53,7 @@ export function createClient(transport: ClientOptions): BangerClient {
     ...imageCalls(caller),
     ...kernelCalls(caller),
     ...nameCalls(caller),
+    ...networkCalls(caller),
     ...operationCalls(caller),
   };
 }

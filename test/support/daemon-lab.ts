@@ -37,7 +37,7 @@ import { labWorkspaces } from '../helpers/lab-workspaces.ts';
 import { FAKE_IMAGE, FAKE_IMAGE_ID, makeFakeStores } from './fakes/fake-images.ts';
 import { agentGuest, createFakeVmDriver, type FakeVmDriverOptions } from './fakes/fake-vm-driver.ts';
 import { fakeWorkDiskBases } from './fakes/fake-work-disk-bases.ts';
-import { createHostGuestConnector, type HostGuests } from './host-guest.ts';
+import { createHostGuestConnector, type HostGuests, noteNat } from './host-guest.ts';
 import { agentProgram, BUILT_HOST_TOOLS } from './host-tools.ts';
 import { testBuildFiles } from './images/build-files.ts';
 import { LAB_SYNC_LIMITS } from './lab-sync-limits.ts';
@@ -253,11 +253,12 @@ async function startDaemon(
     });
     const world: VmWorld = {
       records,
+      ...{ presets: { rulesOf: async (name) => [`${name}.test:443`] }, policies: settings.networkPolicies },
       driver: labDriver({
         canSave,
         vmmVersion,
         restoreError: () => guests.restoreError,
-        onSetNetwork: ({ mode }) => noteNat(guests, mode === 'user'),
+        onSetNetwork: (network) => noteNat(guests, network),
         ...(guests.resumes && { resumes: guests.resumes }),
         howItEnded: () => guests.endedBy,
         playActivity: () => guests.activity?.(),
@@ -369,11 +370,6 @@ export function labEnv(dir: string): Record<string, string> {
     XDG_RUNTIME_DIR: join(dir, 'run'),
     GIT_CONFIG_NOSYSTEM: '1',
   };
-}
-
-function noteNat(guests: HostGuests, hasNat: boolean): void {
-  if (guests.natError) throw guests.natError;
-  guests.natCalls.push(hasNat);
 }
 
 function labDriver(options: Omit<FakeVmDriverOptions, 'guestArgv'>): VmDriver {

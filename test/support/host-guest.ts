@@ -3,6 +3,7 @@ import { type Abortable, sleep } from '../../src/base/abort.ts';
 import { abortable } from '../../src/base/async.ts';
 import { AppError } from '../../src/base/errors.ts';
 import type { GuestAgent, GuestConnector } from '../../src/core/ports/guest.ts';
+import type { NetworkSpec } from '../../src/core/ports/vmm/network.ts';
 import type { RunningVm, VmmActivity } from '../../src/core/ports/vmm/running-vm.ts';
 import type { Personalisation } from '../../src/protocol/guest.ts';
 
@@ -15,6 +16,8 @@ export interface HostGuests {
   syncCount: number;
   /** the network settings that were changed while they ran */
   natCalls: boolean[];
+  /** the latest of them, whole */
+  network?: NetworkSpec;
   /** the error of the next such change */
   natError?: AppError | undefined;
   /** replaces the personalisation before the guest gets it */
@@ -140,4 +143,11 @@ export function createHostGuestConnector(guests: HostGuests): GuestConnector {
       });
     },
   };
+}
+
+/** Remembers a change of a guest's network. @throws {AppError} `natError` */
+export function noteNat(guests: HostGuests, network: NetworkSpec): void {
+  if (guests.natError) throw guests.natError;
+  guests.natCalls.push(network.mode === 'user');
+  guests.network = network;
 }

@@ -8,15 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Self puts the wall around this process itself: from now on it may read these files, write none, and create
-// sockets of these families only. What it has open stays usable. A kernel that lacks a wall has one less.
-func Self(read, sockets []string) error {
+// Self puts the wall around this process itself: from now on it may read these files, write those of these
+// folders, and create sockets of these families only. What it has open stays usable. A kernel that lacks a
+// wall has one less.
+func Self(read, write, sockets []string) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("cannot forbid new privileges: %w", err)
 	}
-	plan := Plan{Read: read, Sockets: sockets}
+	plan := Plan{Read: read, Write: write, Sockets: sockets}
 	if err := plan.restrictFiles(); err != nil {
 		return fmt.Errorf("Landlock refuses the rules: %w", err)
 	}

@@ -93,6 +93,9 @@ const HOST_PATTERNS = [
 /** A line of a Go import block: module names begin with the name of a host. */
 const GO_IMPORT = /^\t([a-z][a-z0-9]* )?"[a-z0-9.-]+(\/[A-Za-z0-9._-]+)+"$/;
 
+/** The table of hosts that rules for public services stand for. */
+const PUBLIC_SERVICES = 'src/adapters/presets/public-services.ts';
+
 /** The project names no hosts, and registries least of all: those are the user's configuration. */
 export const noForeignHosts: Rule = {
   name: 'no-foreign-hosts',
@@ -100,6 +103,7 @@ export const noForeignHosts: Rule = {
     eachLine(project, (line, path) => {
       if (path === 'package-lock.json' || /\.(sum|mod)$/.test(path)) return undefined;
       if (path.endsWith('.go') && GO_IMPORT.test(line)) return undefined;
+      if (path === PUBLIC_SERVICES) return undefined;
       const hosts = HOST_PATTERNS.flatMap((pattern) => [...line.matchAll(pattern)]).map(
         (match) => match[1] ?? '',
       );

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { SavedBy } from '../../core/ports/saved-by.ts';
 import type { TemplateFacts } from '../../core/ports/templates.ts';
+import { storedNetwork } from '../../protocol/egress/network-schema.ts';
 import { savedBy } from '../../protocol/saved-by-schema.ts';
-import { NETWORK_MODES } from '../../protocol/vm.ts';
 import { SNAPSHOT_TAG } from '../../protocol/vm-limits.ts';
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -54,7 +54,7 @@ const snapshotManifest = z.object({
   tag: z.string().regex(SNAPSHOT_TAG),
   facts: z.object({
     shape,
-    network: z.object({ mode: z.enum(NETWORK_MODES) }).exactOptional(),
+    network: storedNetwork.exactOptional(),
     // Written by earlier versions of banger, whose guests had the VMM's own network.
     hasNat: z.boolean().exactOptional(),
     savedBy: snapshotSavedBy.exactOptional(),

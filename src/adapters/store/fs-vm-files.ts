@@ -47,6 +47,7 @@ export class FsVmFiles implements VmFiles {
       runtimeDir: join(this.#options.vmRuntimeDir, vmId),
       baseDir: join(this.#options.vmBasesDir, vmId),
       consoleLogPath: join(dir, 'console.log'),
+      decisionsLogPath: join(dir, 'decisions', 'decisions.jsonl'),
       vmmLogPath: join(dir, 'vmm.log'),
       sentTreeDir: join(dir, 'workspace'),
       pulledDir: join(dir, 'pulled'),

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { VmRecord } from '../../core/ports/records.ts';
+import { storedNetwork } from '../../protocol/egress/network-schema.ts';
 import { savedBy, savedGuestKind } from '../../protocol/saved-by-schema.ts';
-import { NETWORK_MODES, VM_STATES, type VmShape } from '../../protocol/vm.ts';
+import { VM_STATES, type VmShape } from '../../protocol/vm.ts';
 
 /** A schema for each field of `T`: a missing one does not compile. */
 type FieldsOf<T> = { [K in keyof Required<T>]: z.ZodType };
@@ -45,7 +46,7 @@ const fields = {
     })
     .exactOptional(),
   shape: vmShape,
-  network: z.looseObject({ mode: z.enum(NETWORK_MODES) }),
+  network: storedNetwork,
   proxyPorts: z.array(z.int()).readonly().exactOptional(),
   guestIp: z.ipv4().exactOptional(),
   ephemeral: z.boolean(),

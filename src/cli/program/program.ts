@@ -63,7 +63,10 @@ export function parseLine(argv: readonly string[], parts: ProgramParts): ParsedL
     });
   } else {
     // Needed only to suggest a name for an unknown word.
+    const groups = new Set(parts.catalog.groups.map(({ name }) => name));
     for (const definition of parts.catalog.commands) {
+      // A group's name is known already when it is a command too.
+      if (groups.has(definition.path.join(' '))) continue;
       const hidden = definition.isHidden ?? false;
       parentOf(definition).command(definition.path.at(-1) ?? '', { hidden });
     }

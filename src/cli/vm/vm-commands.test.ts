@@ -175,7 +175,10 @@ test('vm set sends the given fields and prints the shape; without any it is refu
   ]);
   const nothing = await lab.run(['vm', 'set', 'web']);
   assert.deepEqual([nothing.status, nothing.stdout], [2, '']);
-  assert.match(nothing.stderr, /no change was requested\n.*--vcpu, --memory, --disk-size, --nat or --no-nat/);
+  assert.match(
+    nothing.stderr,
+    /no change was requested\n.*--vcpu, --memory, --disk-size, --nat, --no-nat, --allow, --disallow or --allow-all/,
+  );
 });
 
 test('vm set switches NAT on and off, and the last option wins', async () => {

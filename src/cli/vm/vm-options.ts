@@ -7,6 +7,7 @@ import { MIN_MEMORY_MIB } from '../../protocol/vm-limits.ts';
 import { checkVmName } from '../../protocol/vm-name.ts';
 import type { OptionDefinitions, OptionValues } from '../program/command.ts';
 import type { ProblemList } from '../program/problems.ts';
+import { ALLOW_OPTION, rulesOf } from './allow-option.ts';
 import { KERNEL_OPTION, kernelRefOf } from './kernel-ref.ts';
 import { PLATFORM_OPTION } from './platform-option.ts';
 
@@ -72,6 +73,7 @@ export const VM_OPTIONS = {
     type: 'flag',
     summary: 'let the guest open connections to the outside: the network, and the host itself',
   },
+  allow: ALLOW_OPTION,
   exposeHost: {
     type: 'list',
     value: 'port',
@@ -114,11 +116,20 @@ export function createRequestOf(
     systemOverlaySizeBytes:
       given(options.systemOverlaySize, (text) => parseSize(text, '--system-overlay-size')) ??
       vmDefaults.systemOverlaySizeBytes.value,
-    ...(options.nat ? { nat: true } : {}),
+    ...networkOf(options, problems),
     ...(options.exposeHost.length > 0
       ? { exposeHost: options.exposeHost.flatMap((text) => problems.attempt(() => parsePort(text)) ?? []) }
       : {}),
   };
+}
+
+/** A rule connects the guest, and keeps it from everything that no rule allows. */
+function networkOf(
+  { nat, allow }: { nat: boolean; allow: readonly string[] },
+  problems: ProblemList,
+): Pick<CreateVmRequest, 'nat' | 'network'> {
+  if (allow.length === 0) return nat ? { nat: true } : {};
+  return { network: { mode: 'user', policy: { allow: rulesOf(allow, problems) } } };
 }
 
 function parsePort(text: string): number {

@@ -11,6 +11,8 @@ export interface VmFolders {
   baseDir: string;
   consoleLogPath: string;
   vmmLogPath: string;
+  /** what the VM's network allowed and refused; a full one becomes `<path>.1`, and a new one begins */
+  decisionsLogPath: string;
   /** what the host keeps about the working tree that the guest was sent last; made when there is one */
   sentTreeDir: string;
   /** what the host keeps about what was pulled from the guest; made when something is */

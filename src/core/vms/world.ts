@@ -8,6 +8,7 @@ import type { BuildFiles } from '../ports/images/build-files.ts';
 import type { ImageOutlet } from '../ports/images/image-outlet.ts';
 import type { ImageStore } from '../ports/images/image-store.ts';
 import type { KernelStore } from '../ports/images/kernels.ts';
+import type { Presets } from '../ports/presets.ts';
 import type { VmRecord, VmRecords } from '../ports/records.ts';
 import type { VmSnapshots } from '../ports/snapshots.ts';
 import type { TemplateStore } from '../ports/templates.ts';
@@ -40,6 +41,13 @@ export interface VmHost {
   driver: VmDriver;
   files: VmFiles;
   hostUser: HostUser;
+}
+
+/** What the rules of networks can stand for. */
+export interface EgressPolicies {
+  presets: Presets;
+  /** the policies of the user's configuration, each a list of rules and presets, by name */
+  policies: ReadonlyMap<string, readonly string[]>;
 }
 
 /** How the user's ssh reaches VMs. */
@@ -129,6 +137,7 @@ export interface UnrecordedVms {
 export interface VmWorld
   extends Vms,
     VmHost,
+    EgressPolicies,
     SshSide,
     BootStores,
     ImageOutlets,

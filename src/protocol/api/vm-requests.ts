@@ -11,7 +11,7 @@ import {
   textLike,
   truth,
 } from '../../base/json-schema/build.ts';
-import type { ValueOf } from '../../base/json-schema/schema.ts';
+import type { Schema, ValueOf } from '../../base/json-schema/schema.ts';
 import { PLATFORMS } from '../image/platform.ts';
 import { NETWORK_MODES, shapeFields, vm, WAIT_CONDITIONS } from '../vm.ts';
 import { VMM_SIGNALS } from '../vmm-signal.ts';
@@ -36,10 +36,28 @@ export const showVmQuery = closedObject({
 });
 export type ShowVmQuery = ValueOf<typeof showVmQuery>;
 
+const ruleList = (description: string): Schema<string[]> =>
+  list(text('such as `example.com:443` or `@npm`'), description);
+
+const networkMode = oneOf(
+  NETWORK_MODES,
+  '`user`: the guest may open connections to the outside; takes effect at once in a running VM',
+);
+
 const network = closedObject({
-  mode: oneOf(
-    NETWORK_MODES,
-    '`user`: the guest may open connections to the outside; takes effect at once in a running VM',
+  mode: networkMode,
+  policy: optional(closedObject({ allow: ruleList('the rules; without `policy`: everything outside') })),
+});
+
+const networkChange = closedObject({
+  mode: networkMode,
+  policy: optional(
+    closedObject({
+      allow: optional(ruleList('the rules, instead of those of before')),
+      add: optional(ruleList('rules to add')),
+      remove: optional(ruleList('rules to take away')),
+      lift: optional(truth('allow everything outside')),
+    }),
   ),
 });
 
@@ -105,7 +123,7 @@ export const setVmRequest = closedObject({
   vcpuCount: optional(shapeFields.vcpuCount),
   memoryMib: optional(shapeFields.memoryMib),
   diskSizeBytes: optional(integer('bytes; not less than its current size')),
-  network: optional(network),
+  network: optional(networkChange),
   nat: optional(truth('short for `network` with the mode `user`, or `none`')),
 });
 export type SetVmRequest = ValueOf<typeof setVmRequest>;

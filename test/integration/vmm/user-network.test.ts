@@ -14,6 +14,7 @@ import { neverAborts } from '../../../src/base/abort.ts';
 import { AppError } from '../../../src/base/errors.ts';
 import { createLogger } from '../../../src/base/log.ts';
 import { listenUnix } from '../../../src/base/unix-socket.ts';
+import type { NetworkSpec } from '../../../src/core/ports/vmm/network.ts';
 import { BUILT_HOST_TOOLS } from '../../support/host-tools.ts';
 import { patient } from '../../support/patience.ts';
 import { until } from '../../support/until.ts';
@@ -68,6 +69,7 @@ describe("a VM's network process", () => {
     new UserNetwork({
       ...{ vmId: 'test', runtimeDir, hostTools, env: {}, isAdopted, log },
       logPath: join(runtimeDir, 'network.log'),
+      decisionsDir: join(runtimeDir, 'decisions'),
       connect: (path) => vmm.connect(path),
       disconnect: async () => vmm.disconnect(),
     });
@@ -80,7 +82,7 @@ describe("a VM's network process", () => {
     const state = await network.state(limit);
     assert.deepEqual([state?.isConnected, state?.exposedPorts, state?.pid], [true, [80, 443], pid()]);
     for (const path of Object.values(networkFiles(runtimeDir))) {
-      assert.equal(statSync(path).mode & 0o777, 0o700);
+      assert.equal(statSync(path).mode & 0o677, 0o600);
     }
     const [found] = await findNetworks(runtimeDir);
     assert.ok(found);
@@ -119,6 +121,45 @@ describe("a VM's network process", () => {
     process.kill(pid(), 'SIGKILL');
     const second = pid();
     await until(() => pid() !== second && pid() !== 0);
+  });
+
+  test('enforces the rules that it is given, and is never back without them', async () => {
+    const allowing = (...rules: string[]): NetworkSpec => ({
+      mode: 'user',
+      exposedPorts: [],
+      policy: { mode: 'enforce', rules: rules.map((rule) => ({ rule })) },
+    });
+    await network.set(allowing('192.0.2.1:443'), limit);
+    const check = async (target: string): Promise<boolean | undefined> =>
+      (await network.check(target, limit))?.allowed;
+    assert.deepEqual([await check('192.0.2.1:443'), await check('192.0.2.2:443')], [true, false]);
+    const before = pid();
+    process.kill(before, 'SIGKILL');
+    await until(() => pid() !== before && pid() !== 0 && vmm.link?.readyState === 'open');
+    assert.deepEqual([await check('192.0.2.1:443'), await check('192.0.2.2:443')], [true, false]);
+    const second = pid();
+    await network.set(allowing('192.0.2.2:443'), limit);
+    assert.equal(pid(), second);
+    assert.deepEqual([await check('192.0.2.1:443'), await check('192.0.2.2:443')], [false, true]);
+    process.kill(second, 'SIGKILL');
+    await until(() => pid() !== second && pid() !== 0 && vmm.link?.readyState === 'open');
+    assert.deepEqual([await check('192.0.2.1:443'), await check('192.0.2.2:443')], [false, true]);
+    assert.deepEqual(
+      (await network.state(limit))?.policy?.rules.map(({ rule }) => rule),
+      ['192.0.2.2:443'],
+    );
+    await assert.rejects(network.set(allowing('*'), limit), { code: 'NETWORK_FAILED' });
+    assert.equal(vmm.link, undefined);
+  });
+
+  test('learns only while it is asked to', async () => {
+    await run();
+    assert.equal(await network.learned(limit), undefined);
+    await network.set({ mode: 'user', exposedPorts: [], policy: { mode: 'learn', rules: [] } }, limit);
+    assert.deepEqual(await network.learned(limit), { rules: [] });
+    assert.equal((await network.check('192.0.2.1:443', limit))?.rule, 'learn');
+    await run();
+    assert.equal(await network.learned(limit), undefined);
   });
 
   test('that was cut off is not started again', async () => {

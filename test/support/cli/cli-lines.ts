@@ -19,7 +19,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'vm run': [
     {
       words:
-        '-d -v --name run1 --image debian-bookworm --vcpu 1 --memory 128 --disk-size 64M --system-overlay-size 64M --nat --expose-host 45681 --json',
+        '-d -v --name run1 --image debian-bookworm --vcpu 1 --memory 128 --disk-size 64M --system-overlay-size 64M --nat --allow @npm --expose-host 45681 --json',
     },
     { words: '--dry-run --branch fix --from HEAD --include-untracked --no-submodules --no-bootstrap REPO' },
     { words: '--dry-run --cold --timings --json REPO' },
@@ -42,7 +42,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'vm create': [
     {
       words:
-        '--name made1 --image debian-bookworm --kernel-ref fake-kernel --vcpu 1 --memory 256 --disk-size 64M --system-overlay-size 64M --nat --json',
+        '--name made1 --image debian-bookworm --kernel-ref fake-kernel --vcpu 1 --memory 256 --disk-size 64M --system-overlay-size 64M --nat --allow example.com:443 --json',
     },
     { words: '--name made2 --no-start -v --vcpu 1 --memory 256 --disk-size 64M --expose-host 45682' },
     { words: '--name made3 -q --cold --no-start --timings --platform linux/amd64' },
@@ -85,6 +85,10 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--json made1' },
     { words: '--watch made1', isFollowed: true, status: 130 },
   ],
+  'vm network': [{ words: 'made1' }, { words: '--json made1' }],
+  'vm network check': [{ words: 'made1 example.com:443' }, { words: '--json made1 udp/10.0.0.1:53' }],
+  'vm network log': [{ words: '--json made1' }, { words: '-f made1', isFollowed: true, status: 130 }],
+  'vm network learn': [{ words: '--for 10ms made1' }, { words: '--for 10ms --json made1' }],
   'vm start': [
     { words: 'made2 made1' },
     { words: '--timings -v made2' },
@@ -159,6 +163,10 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--timings --vcpu 2 --memory 512 made2' },
     { words: '--disk-size 128M -v made2' },
     { words: '--vcpu 1 --nat -q made2' },
+    { words: '--no-nat made2' },
+    { words: '--allow udp/10.0.0.0/8:53 --allow @npm made2' },
+    { words: '--disallow @npm made2' },
+    { words: '--allow-all made2' },
     { words: '--no-nat made2' },
     { words: '--vcpu 2 --json made2' },
   ],
@@ -308,6 +316,8 @@ export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: stri
   '--to': { value: 'newest' },
   '--server': { value: '8.8.8.8:53' },
   '--root': { value: 'srv' },
+  '--allow': { value: '*' },
+  '--disallow': { value: '*' },
   '--max-size': { value: 'banana' },
   '--max-entries': { value: '0' },
 };
@@ -331,6 +341,9 @@ export const LEAST_WORDS: Readonly<Record<string, string>> = {
   'vm port': 'web 8080:80',
   'vm ports': 'web',
   'vm stats': 'web',
+  'vm network check': 'web example.com:443',
+  'vm network log': 'web',
+  'vm network learn': 'web',
   'vm start': 'web',
   'vm stop': 'web',
   'vm restart': 'web',

@@ -240,7 +240,7 @@ async function start(
   });
   beforeRun?.();
   undo.move();
-  return runningVm(vmm, { runtimeDir: spec.runtimeDir, play });
+  return runningVm(vmm, { runtimeDir: spec.runtimeDir, play, network: spec.network });
 }
 
 async function writeSaved({ vmId, memoryMib }: VmSpec, { memoryPath, statePath }: SavedGuest): Promise<void> {
@@ -282,7 +282,15 @@ function listens(runtimeDir: string): Promise<true | undefined> {
   });
 }
 
-function runningVm(vmm: VmmProcess, { runtimeDir, play }: { runtimeDir: string; play: Play }): RunningVm {
+interface RunningPlay {
+  runtimeDir: string;
+  play: Play;
+  /** what its guest is connected to */
+  network?: NetworkSpec;
+}
+
+function runningVm(vmm: VmmProcess, { runtimeDir, play, ...start }: RunningPlay): RunningVm {
+  let { network } = start;
   let isDetached = false;
   const { promise: exited, resolve: gone } = Promise.withResolvers<void>();
   void watch();
@@ -299,8 +307,19 @@ function runningVm(vmm: VmmProcess, { runtimeDir, play }: { runtimeDir: string; 
     responds: async () => (await isAlive(vmm)) && !(await isStopped(vmm)),
     activity: async () => play.playActivity() ?? (await activityOf(vmm)),
     networkProcess: undefined,
-    setNetwork: async (network) => play.onSetNetwork(network),
+    setNetwork: async (changed) => {
+      play.onSetNetwork(changed);
+      network = changed;
+    },
     networkState: async () => undefined,
+    checkNetwork: async (target) =>
+      network?.mode === 'user'
+        ? { allowed: true, rule: target, steps: ['the guest is this host'] }
+        : undefined,
+    learnedNetwork: async () =>
+      network?.mode === 'user' && network.policy?.mode === 'learn'
+        ? { rules: [{ rule: 'learned.test:443', warnings: [], uses: 1 }] }
+        : undefined,
     replaceDrive: async (drive) => {
       await checkDrives([drive]);
       await play.onReplaceDrive(drive);

@@ -7,29 +7,43 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 const (
-	maxRequest  = 64 << 10
+	maxRequest  = 1 << 20
 	idleFor     = 30 * time.Second
 	maxSessions = 16
 )
 
 // Request is what the daemon may ask for.
 type Request struct {
-	// "state", "settings", "end", or "watch": as "state", and the connection then stays open until either ends
+	// "state", "settings", "check", "learned", "end", or "watch": as "state", and the connection then stays open
+	// until either ends
 	Do string `json:"do"`
 	// for "settings": all of them
 	Settings *Settings `json:"settings,omitempty"`
+	// for "check"
+	Check *Check `json:"check,omitempty"`
+}
+
+// Check asks what would happen to a connection.
+type Check struct {
+	// Target is a rule for one port of one name or address.
+	Target string `json:"target"`
+	// Addresses are those that the name has now.
+	Addresses []netip.Addr `json:"addresses,omitempty"`
 }
 
 // Settings are what a guest's network may be told while it runs.
 type Settings struct {
 	// ports of this host's loopback that the guest reaches at the gateway's address
 	ExposedPorts []uint16 `json:"exposedPorts"`
+	// the policy (package policy); the one in force stays when there is none
+	Policy json.RawMessage `json:"policy,omitempty"`
 }
 
 // Handler carries requests out.
@@ -38,6 +52,10 @@ type Handler interface {
 	State() any
 	// Apply replaces the settings.
 	Apply(Settings) error
+	// Check answers a request for a check.
+	Check(Check) (any, error)
+	// Learned returns what answers a request for what was learned.
+	Learned() (any, error)
 	// End ends the program.
 	End()
 }
@@ -129,8 +147,22 @@ func handle(request Request, handler Handler) any {
 			return failure{err.Error()}
 		}
 		return handler.State()
+	case "check":
+		if request.Check == nil {
+			return failure{"the check is missing"}
+		}
+		return answered(handler.Check(*request.Check))
+	case "learned":
+		return answered(handler.Learned())
 	case "end":
 		return struct{}{}
 	}
 	return failure{"unknown request"}
+}
+
+func answered(answer any, err error) any {
+	if err != nil {
+		return failure{err.Error()}
+	}
+	return answer
 }

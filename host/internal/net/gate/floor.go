@@ -34,22 +34,27 @@ func Floor(address netip.Addr) string {
 	if address.Zone() != "" {
 		return "it is an address of one network interface of this host"
 	}
+	return within(address, never, "it leads to this host itself, or to many hosts")
+}
+
+// Credentials returns why a gate lets a guest reach an address only if a rule names that address, or "".
+func Credentials(address netip.Addr) string {
+	return within(address, metadata, "it is an address of a link, at which clouds serve the host's credentials")
+}
+
+// within returns why when an address, or the IPv4 address in it, is in one of the ranges.
+func within(address netip.Addr, ranges []netip.Prefix, why string) string {
 	address = address.Unmap()
-	for _, prefix := range metadata {
+	for _, prefix := range ranges {
 		if prefix.Contains(address) {
-			return "it is an address of a link, at which clouds serve the host's credentials"
-		}
-	}
-	for _, prefix := range never {
-		if prefix.Contains(address) {
-			return "it leads to this host itself, or to many hosts"
+			return why
 		}
 	}
 	if address.Is6() {
 		bytes := address.As16()
 		for prefix, at := range embedding {
 			if prefix.Contains(address) {
-				return Floor(netip.AddrFrom4([4]byte(bytes[at : at+4])))
+				return within(netip.AddrFrom4([4]byte(bytes[at:at+4])), ranges, why)
 			}
 		}
 	}

@@ -24,8 +24,10 @@ type Verdict struct {
 	Rule string
 	// for people: why
 	Reason string
-	// the first bytes of the connection have to be shown to Inspect before any of them leaves; TCP only
-	NeedsInspection bool
+	// the name that led the guest to the destination, if there is one
+	Name string
+	// what the guest sends has to pass a Guard; TCP only
+	NeedsGuard bool
 }
 
 // Address is one address that a name resolved to.
@@ -46,30 +48,51 @@ type Gate interface {
 	Answers(name string, canonical []string, addresses []Address) Verdict
 	// Dial decides about a new connection, or about the first datagram to a destination.
 	Dial(proto Proto, to netip.AddrPort) Verdict
-	// Inspect decides again once the guest has sent the first bytes of a connection whose verdict of Dial
-	// asked for that. more is true as long as the gate needs more bytes to decide than it has been shown; the
-	// stack then calls again with all bytes so far, and refuses the connection after MaxInspected bytes or
-	// InspectDeadline.
-	Inspect(to netip.AddrPort, first []byte) (verdict Verdict, more bool)
+	// Refused is told of a destination that was refused without the gate: on this host, or below the floor.
+	Refused(proto Proto, to netip.AddrPort, reason string)
+	// Guard returns the guard of a connection whose verdict of Dial asked for one.
+	Guard(to netip.AddrPort) Guard
+	// Keeps reports whether a connection or flow that Dial allowed, for a name or none, would still be allowed.
+	Keeps(proto Proto, to netip.AddrPort, name string) bool
 	// Close releases what the gate holds.
 	Close() error
 }
 
-// Limits of what an inspection waits for.
-const (
-	MaxInspected    = 16 << 10
-	InspectDeadline = 10 * time.Second
-)
+// Guard checks what a guest sends on one connection. Only Keeps may be called by several goroutines at once.
+type Guard interface {
+	// Inspect takes the next bytes of the guest. It returns those that may leave now, which are valid until the
+	// next call, and whether the connection must end.
+	Inspect(data []byte) (send []byte, mustEnd bool)
+	// IsOpen reports whether the rest of the connection may leave unseen.
+	IsOpen() bool
+	// IsWaiting reports whether bytes are held back until the guest sends more.
+	IsWaiting() bool
+	// Expire is called when the guest has not sent more within GuardDeadline, or never will. It reports whether
+	// the connection must end.
+	Expire() bool
+	// Keeps is Gate's, for this connection.
+	Keeps() bool
+	// Close releases what the guard holds. It may be called more than once.
+	Close()
+}
 
-// Open is the gate of a guest that may reach everything outside this host.
+// GuardDeadline is how long bytes are held back.
+const GuardDeadline = 10 * time.Second
+
+// Open is the gate of a guest that may reach everything outside this host, except what Credentials names.
 type Open struct{}
 
 var everything = Verdict{Allowed: true, Rule: "everything"}
 
 func (Open) Query(string, uint16) Verdict                { return everything }
 func (Open) Answers(string, []string, []Address) Verdict { return everything }
-func (Open) Dial(Proto, netip.AddrPort) Verdict          { return everything }
-func (Open) Inspect(netip.AddrPort, []byte) (Verdict, bool) {
-	return everything, false
+func (Open) Dial(_ Proto, to netip.AddrPort) Verdict {
+	if why := Credentials(to.Addr()); why != "" {
+		return Verdict{Rule: "credentials", Reason: why}
+	}
+	return everything
 }
-func (Open) Close() error { return nil }
+func (Open) Refused(Proto, netip.AddrPort, string)    {}
+func (Open) Guard(netip.AddrPort) Guard               { return nil }
+func (Open) Keeps(Proto, netip.AddrPort, string) bool { return true }
+func (Open) Close() error                             { return nil }

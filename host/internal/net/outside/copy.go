@@ -58,12 +58,8 @@ func downstream(host syscall.Conn, guest io.Writer) error {
 	}
 }
 
-// upstream copies from the guest to the host, first included, until the guest's side ends; nil means in
-// order.
-func upstream(guest *guestConn, host net.Conn, first []byte) error {
-	if _, err := host.Write(first); err != nil {
-		return err
-	}
+// upstream copies from the guest to the host until the guest's side ends; nil means in order.
+func upstream(guest *guestConn, host net.Conn) error {
 	// Small until the guest sends much at once.
 	buffer := make([]byte, 2<<10)
 	for {

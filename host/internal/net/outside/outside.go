@@ -4,6 +4,7 @@ package outside
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -46,7 +47,11 @@ type Network struct {
 	queries   slots
 	flowsLock sync.Mutex
 	flows     map[*flow]struct{}
-	log       func(format string, values ...any)
+	// connections and flows that the gate has allowed, to be checked again when it changes
+	openedLock sync.Mutex
+	opened     map[*opened]struct{}
+	connect    func(context.Context, netip.AddrPort) (*net.TCPConn, error)
+	log        func(format string, values ...any)
 }
 
 // New makes a network without a VMM and without exposed ports.
@@ -54,7 +59,7 @@ func New(decides gate.Gate, log func(format string, values ...any)) (*Network, e
 	network := &Network{
 		Link: link.New(), gate: decides, resolver: newResolver(resolvConf), log: log,
 		sockets: newSlots(maxConnections), pings: newSlots(maxPings), queries: newSlots(maxQueries),
-		flows: map[*flow]struct{}{},
+		flows: map[*flow]struct{}{}, opened: map[*opened]struct{}{}, connect: connect,
 	}
 	network.context, network.end = context.WithCancel(context.Background())
 	network.Expose(nil)
@@ -83,14 +88,14 @@ func (n *Network) Close() {
 	n.stack.Close()
 }
 
-// route returns where on this host's network a flow of the guest leads, in order of preference, and whether
-// it may.
-func (n *Network) route(proto gate.Proto, to netip.AddrPort) ([]netip.AddrPort, gate.Verdict) {
+// targets returns where on this host's network a flow of the guest leads, in order of preference, or why it
+// leads nowhere.
+func (n *Network) targets(proto gate.Proto, to netip.AddrPort) ([]netip.AddrPort, string) {
 	address := to.Addr()
 	switch {
 	case wire.IsGateway(address) && proto != gate.ICMP:
 		if !(*n.exposed.Load())[to.Port()] {
-			return nil, gate.Verdict{Rule: "host", Reason: "the port of this host is not exposed to the guest"}
+			return nil, "the port of this host is not exposed to the guest"
 		}
 		loopback := []netip.AddrPort{
 			netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), to.Port()),
@@ -99,14 +104,30 @@ func (n *Network) route(proto gate.Proto, to netip.AddrPort) ([]netip.AddrPort, 
 		if address.Is6() {
 			loopback[0], loopback[1] = loopback[1], loopback[0]
 		}
-		return loopback, gate.Verdict{Allowed: true, Rule: "host"}
-	case wire.Link4.Contains(address), wire.Link6.Contains(address):
-		return nil, gate.Verdict{Rule: "link", Reason: "the guest is alone on its link"}
+		return loopback, ""
+	case isOfHost(address):
+		return nil, "the guest is alone on its link"
 	}
-	if why := gate.Floor(address); why != "" {
-		return nil, gate.Verdict{Rule: "floor", Reason: why}
+	return []netip.AddrPort{to}, gate.Floor(address)
+}
+
+// isOfHost reports whether an address is on the guest's link, where only this program is.
+func isOfHost(address netip.Addr) bool {
+	return wire.Link4.Contains(address) || wire.Link6.Contains(address)
+}
+
+// route returns the targets of a new flow of the guest, and whether it may reach them.
+func (n *Network) route(proto gate.Proto, to netip.AddrPort) ([]netip.AddrPort, gate.Verdict) {
+	targets, why := n.targets(proto, to)
+	switch {
+	case why != "":
+		n.gate.Refused(proto, to, why)
+		return nil, gate.Verdict{Rule: "host", Reason: why}
+	case isOfHost(to.Addr()):
+		return targets, gate.Verdict{Allowed: true, Rule: "host"}
+	default:
+		return targets, n.gate.Dial(proto, to)
 	}
-	return []netip.AddrPort{to}, n.gate.Dial(proto, to)
 }
 
 // slots counts what may exist at once.

@@ -57,14 +57,16 @@ func (n *Network) acceptTCP(request *tcp.ForwarderRequest) {
 	n.Counters.Connections.Add(1)
 	n.Counters.OpenConnections.Add(1)
 	defer n.Counters.OpenConnections.Add(-1)
-	var first []byte
-	if verdict.NeedsInspection {
-		if first = n.inspect(guest, to); first == nil {
-			n.Counters.Refused.Add(1)
-			return
-		}
+	var guard gate.Guard
+	if verdict.NeedsGuard {
+		guard = n.gate.Guard(to)
+		defer guard.Close()
 	}
-	n.relay(guest, host, first)
+	defer n.open(gate.TCP, to, verdict.Name, guard, func() {
+		guest.abort()
+		reset(host)
+	})()
+	n.relay(guest, host, guard)
 }
 
 // guestConn is a connection of the guest that this program has accepted.
@@ -108,15 +110,24 @@ func (n *Network) accept(request *tcp.ForwarderRequest) *guestConn {
 	return &guestConn{TCPConn: gonet.NewTCPConn(&queue, endpoint), endpoint: endpoint}
 }
 
+// connect opens one connection of this host.
+func connect(ctx context.Context, target netip.AddrPort) (*net.TCPConn, error) {
+	dialer := net.Dialer{KeepAlive: time.Minute}
+	connection, err := dialer.DialContext(ctx, "tcp", target.String())
+	if err != nil {
+		return nil, err
+	}
+	return connection.(*net.TCPConn), nil
+}
+
 func (n *Network) dial(targets []netip.AddrPort) (*net.TCPConn, error) {
 	deadline, cancel := context.WithTimeout(n.context, connectDeadline)
 	defer cancel()
 	var failure error
 	for _, target := range targets {
-		dialer := net.Dialer{KeepAlive: time.Minute}
-		connection, err := dialer.DialContext(deadline, "tcp", target.String())
+		connection, err := n.connect(deadline, target)
 		if err == nil {
-			return connection.(*net.TCPConn), nil
+			return connection, nil
 		}
 		failure = err
 		if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.EADDRNOTAVAIL) {
@@ -126,31 +137,8 @@ func (n *Network) dial(targets []netip.AddrPort) (*net.TCPConn, error) {
 	return nil, failure
 }
 
-// inspect returns the first bytes of the guest once the gate has allowed them, and nil if it has not.
-func (n *Network) inspect(guest *guestConn, to netip.AddrPort) []byte {
-	first := make([]byte, 0, gate.MaxInspected)
-	if guest.SetReadDeadline(time.Now().Add(gate.InspectDeadline)) != nil {
-		return nil
-	}
-	for len(first) < cap(first) {
-		count, err := guest.Read(first[len(first):cap(first)])
-		first = first[:len(first)+count]
-		if count == 0 || err != nil {
-			return nil
-		}
-		verdict, more := n.gate.Inspect(to, first)
-		if !more {
-			if !verdict.Allowed || guest.SetReadDeadline(time.Time{}) != nil {
-				return nil
-			}
-			return first
-		}
-	}
-	return nil
-}
-
 // relay carries bytes in both directions until both have ended, or one has failed.
-func (n *Network) relay(guest *guestConn, host *net.TCPConn, first []byte) {
+func (n *Network) relay(guest *guestConn, host *net.TCPConn, guard gate.Guard) {
 	stop := context.AfterFunc(n.context, func() {
 		host.Close()
 		guest.abort()
@@ -160,7 +148,7 @@ func (n *Network) relay(guest *guestConn, host *net.TCPConn, first []byte) {
 	both.Add(1)
 	go func() {
 		defer both.Done()
-		if err := upstream(guest, host, first); err != nil {
+		if err := n.guarded(guest, host, guard); err != nil {
 			reset(host)
 			guest.abort()
 		} else {

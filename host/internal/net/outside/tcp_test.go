@@ -136,14 +136,16 @@ func TestAnAbortedConnectionIsNoRegularEnd(t *testing.T) {
 	}
 }
 
-// picky refuses one port and inspects another.
+// picky refuses one port.
 type picky struct {
 	gate.Open
-	refused, inspected uint16
+	refused uint16
 }
 
 func (p picky) Dial(proto gate.Proto, to netip.AddrPort) gate.Verdict {
-	return gate.Verdict{Allowed: to.Port() != p.refused, NeedsInspection: to.Port() == p.inspected}
+	verdict := p.Open.Dial(proto, to)
+	verdict.Allowed = verdict.Allowed && to.Port() != p.refused
+	return verdict
 }
 
 func TestTheGateDecidesAboutWhatIsOutside(t *testing.T) {

@@ -118,8 +118,9 @@ func (n *Network) remove(ended *flow) {
 // carry sends the guest's datagrams and brings back the answers until the flow is idle.
 func (n *Network) carry(opened *flow, queue *waiter.Queue, to netip.AddrPort) {
 	defer n.remove(opened)
-	targets, verdict := n.route(gate.UDP, to)
-	if !verdict.Allowed {
+	// The gate has admitted the flow.
+	targets, why := n.targets(gate.UDP, to)
+	if why != "" {
 		return
 	}
 	host, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(targets[0]))
@@ -130,6 +131,7 @@ func (n *Network) carry(opened *flow, queue *waiter.Queue, to netip.AddrPort) {
 	defer host.Close()
 	opened.host = host
 	go n.answer(opened)
+	defer n.open(gate.UDP, to, "", nil, opened.end)()
 	n.eachDatagram(opened, queue, func(datagram []byte) {
 		// A destination that refuses datagrams looks to the guest like one that drops them.
 		_, _ = host.Write(datagram)

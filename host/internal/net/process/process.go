@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -10,11 +11,15 @@ import (
 
 	"banger.dev/host/internal/net/control"
 	"banger.dev/host/internal/net/outside"
+	"banger.dev/host/internal/net/policy"
+	"banger.dev/host/internal/net/policy/rule"
 )
 
 // process is a running network with its sockets.
 type process struct {
 	network *outside.Network
+	// nil when nothing restricts the guest and nothing is logged
+	gate    *policy.Gate
 	exposed atomic.Pointer[ports]
 	links   atomic.Int32
 	once    sync.Once
@@ -27,6 +32,8 @@ type State struct {
 	IsConnected  bool     `json:"isConnected"`
 	ExposedPorts []uint16 `json:"exposedPorts"`
 	Counters     Counters `json:"counters"`
+	// the policy and its counters, if there is one
+	Policy *policy.Status `json:"policy,omitempty"`
 }
 
 // Counters are since the start of the process.
@@ -55,7 +62,7 @@ func (p *process) State() any {
 	if exposed == nil {
 		exposed = []uint16{}
 	}
-	return State{
+	state := State{
 		Pid: os.Getpid(), IsConnected: p.network.Link.IsConnected(), ExposedPorts: exposed,
 		Counters: Counters{
 			FramesFromGuest: link.FramesIn.Load(), FramesToGuest: link.FramesOut.Load(),
@@ -67,6 +74,11 @@ func (p *process) State() any {
 			Refused: flows.Refused.Load(), Failed: flows.Failed.Load(),
 		},
 	}
+	if p.gate != nil {
+		status := p.gate.Status()
+		state.Policy = &status
+	}
+	return state
 }
 
 // Apply implements control.Handler.
@@ -77,9 +89,59 @@ func (p *process) Apply(settings control.Settings) error {
 			return fmt.Errorf("0 is not a port")
 		}
 	}
+	if settings.Policy != nil {
+		if err := p.replacePolicy(settings.Policy); err != nil {
+			return err
+		}
+	}
 	p.network.Expose(exposed)
 	p.exposed.Store(&exposed)
 	return nil
+}
+
+func (p *process) replacePolicy(text []byte) error {
+	if p.gate == nil {
+		return errNoPolicy
+	}
+	config, err := policy.Decode(text)
+	if err != nil {
+		return err
+	}
+	if err := p.gate.Replace(config); err != nil {
+		return err
+	}
+	p.network.Recheck()
+	return nil
+}
+
+var errNoPolicy = errors.New("the network was started without a policy")
+
+// Check implements control.Handler.
+func (p *process) Check(check control.Check) (any, error) {
+	if p.gate == nil {
+		return nil, errNoPolicy
+	}
+	target, err := rule.Parse(check.Target)
+	if err != nil {
+		return nil, err
+	}
+	isOne := target.Ports.First == target.Ports.Last && !target.IsWildcard && (target.IsName() || target.Prefix.IsSingleIP())
+	if !isOne {
+		return nil, fmt.Errorf("%q is not one port of one host", check.Target)
+	}
+	return p.gate.Check(target, check.Addresses), nil
+}
+
+// Learned implements control.Handler.
+func (p *process) Learned() (any, error) {
+	if p.gate == nil {
+		return nil, errNoPolicy
+	}
+	learned, isLearning := p.gate.Learned()
+	if !isLearning {
+		return nil, errors.New("the policy does not learn")
+	}
+	return learned, nil
 }
 
 // End implements control.Handler.

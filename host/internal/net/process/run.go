@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 	"banger.dev/host/internal/net/control"
 	"banger.dev/host/internal/net/gate"
 	"banger.dev/host/internal/net/outside"
+	"banger.dev/host/internal/net/policy"
 )
 
 // Names of the sockets in the working folder. The VMM connects to the first, the daemon to the second.
@@ -64,6 +66,8 @@ func Run(args []string) error {
 	options.SetOutput(io.Discard)
 	dir := options.String("dir", "", "the VM's runtime folder, by which the process is found")
 	check := options.Bool("check", false, "only report whether it can run here")
+	policyFile := options.String("policy", "", "file with the policy")
+	decisions := options.String("decisions", "", "folder of the log of decisions")
 	var exposed ports
 	options.Var(&exposed, "expose", "a port of this host's loopback for the guest")
 	if err := options.Parse(args); err != nil {
@@ -74,7 +78,10 @@ func Run(args []string) error {
 		return err
 	}
 	if *dir == "" || options.NArg() > 0 {
-		return errors.New("net: the arguments must be --check, or --dir FOLDER [--expose PORT]...")
+		return errors.New("net: the arguments must be --check, or --dir FOLDER [--policy FILE --decisions FOLDER] [--expose PORT]...")
+	}
+	if (*policyFile == "") != (*decisions == "") {
+		return errors.New("net: a policy needs a log of its decisions")
 	}
 	debug.SetGCPercent(50)
 	debug.SetMemoryLimit(memoryLimit)
@@ -89,10 +96,19 @@ func Run(args []string) error {
 		return err
 	}
 	defer asked.Close()
-	if err := confine.Self(nameserverFiles(), []string{"inet"}); err != nil {
+	decides, policed, err := openGate(*policyFile, *decisions)
+	if err != nil {
+		return fmt.Errorf("net: %w", err)
+	}
+	defer decides.Close()
+	var writable []string
+	if policed != nil {
+		writable = []string{*decisions}
+	}
+	if err := confine.Self(nameserverFiles(), writable, []string{"inet"}); err != nil {
 		return fmt.Errorf("net: cannot set up the wall around it: %w", err)
 	}
-	network, err := outside.New(gate.Open{}, func(format string, values ...any) {
+	network, err := outside.New(decides, func(format string, values ...any) {
 		fmt.Fprintf(os.Stderr, format+"\n", values...)
 	})
 	if err != nil {
@@ -100,7 +116,7 @@ func Run(args []string) error {
 	}
 	defer network.Close()
 	network.Expose(exposed)
-	running := &process{network: network, ended: make(chan struct{})}
+	running := &process{network: network, gate: policed, ended: make(chan struct{})}
 	running.exposed.Store(&exposed)
 	go running.serveLink(link)
 	go func() {
@@ -116,6 +132,29 @@ func Run(args []string) error {
 	case <-running.ended:
 	}
 	return nil
+}
+
+// DecisionsLog is the name of the log in the folder of decisions.
+const DecisionsLog = "decisions.jsonl"
+
+// openGate returns the gate of the policy in a file. Without a file the guest may reach everything outside.
+func openGate(file, folder string) (gate.Gate, *policy.Gate, error) {
+	if file == "" {
+		return gate.Open{}, nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := policy.Decode(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	opened, err := policy.Open(config, filepath.Join(folder, DecisionsLog))
+	if err != nil {
+		return nil, nil, err
+	}
+	return opened, opened, nil
 }
 
 // listen makes a socket in the working folder, whose path may be too long for a socket.

@@ -1,8 +1,14 @@
+import { dirname, join } from 'node:path';
 import { type Abortable, neverAborts, sleep, withDeadline } from '../../../base/abort.ts';
 import { isAppError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { GuestEndpoint } from '../../../core/ports/guest.ts';
-import type { NetworkSpec, NetworkState } from '../../../core/ports/vmm/network.ts';
+import type {
+  LearnedNetwork,
+  NetworkCheck,
+  NetworkSpec,
+  NetworkState,
+} from '../../../core/ports/vmm/network.ts';
 import type { RunningVm, VmmActivity, VmmProcess, VmmUsage } from '../../../core/ports/vmm/running-vm.ts';
 import type { CaptureRequest, DriveCopies, SavedGuest } from '../../../core/ports/vmm/saving.ts';
 import type { DriveSpec, VmSpec } from '../../../core/ports/vmm/spec.ts';
@@ -70,6 +76,7 @@ export class QemuVm implements RunningVm {
     this.#network = new UserNetwork({
       ...{ vmId, log, hostTools, env, isAdopted },
       ...{ runtimeDir: runtimeDirOf(files), logPath: networkLogPath },
+      decisionsDir: join(dirname(networkLogPath), 'decisions'),
       connect: (linkSocket, { signal }) =>
         connectNetwork(qmp, linkSocket, { hostTools, env, signal, failed: networkFailed }),
       disconnect: ({ signal }) => disconnectNetwork(qmp, { signal }),
@@ -162,6 +169,14 @@ export class QemuVm implements RunningVm {
 
   async networkState({ signal }: Abortable): Promise<NetworkState | undefined> {
     return await this.#network.state({ signal });
+  }
+
+  async checkNetwork(target: string, { signal }: Abortable): Promise<NetworkCheck | undefined> {
+    return await this.#network.check(target, { signal });
+  }
+
+  async learnedNetwork({ signal }: Abortable): Promise<LearnedNetwork | undefined> {
+    return await this.#network.learned({ signal });
   }
 
   async replaceDrive(drive: DriveSpec, { signal }: Abortable): Promise<void> {

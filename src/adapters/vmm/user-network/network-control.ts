@@ -4,20 +4,46 @@ import { type Abortable, onAbort, withDeadline } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import { LineSplitter } from '../../../base/text/line-splitter.ts';
 import { connectUnix } from '../../../base/unix-socket.ts';
+import type { LearnedNetwork, NetworkCheck, NetworkPolicy } from '../../../core/ports/vmm/network.ts';
 
 /** A request of the network's control socket (`host/internal/net/control`). */
 type NetworkRequest =
-  | { do: 'state' | 'watch' }
-  | { do: 'settings'; settings: { exposedPorts: readonly number[] } };
+  | { do: 'state' | 'watch' | 'learned' }
+  | { do: 'settings'; settings: { exposedPorts: readonly number[]; policy: NetworkPolicy } }
+  | { do: 'check'; check: { target: string; addresses: readonly string[] } };
 
-const answerSchema = z.looseObject({
+const policyState = z.looseObject({
+  mode: z.string(),
+  rules: z.array(z.looseObject({ rule: z.string(), allowed: z.int() })),
+  refused: z.int(),
+  unlogged: z.int().optional(),
+});
+
+const stateSchema = z.looseObject({
   isConnected: z.boolean(),
   exposedPorts: z.array(z.int().min(1).max(65_535)).max(65_535),
   counters: z.record(z.string(), z.number()),
+  policy: policyState.optional(),
+});
+
+const checkSchema: z.ZodType<NetworkCheck> = z.looseObject({
+  allowed: z.boolean(),
+  rule: z.string().optional(),
+  reason: z.string().optional(),
+  allow: z.string().optional(),
+  steps: z.array(z.string()),
+});
+
+const learnedSchema: z.ZodType<LearnedNetwork> = z.looseObject({
+  rules: z
+    .array(z.looseObject({ rule: z.string(), warnings: z.array(z.string()).optional(), uses: z.int() }))
+    .nullable()
+    .transform((rules) => rules ?? []),
+  missed: z.int().optional(),
 });
 
 /** What a network answers. */
-export type NetworkAnswer = z.infer<typeof answerSchema>;
+export type NetworkAnswer = z.infer<typeof stateSchema>;
 
 const ANSWER_DEADLINE_MS = 5_000;
 
@@ -31,31 +57,47 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
  */
 export async function askNetwork(
   controlSocket: string,
-  request: NetworkRequest,
+  request: NetworkRequest & { do: 'state' | 'settings' },
   { signal }: Abortable,
 ): Promise<NetworkAnswer> {
-  using session = await open(controlSocket, request, { signal });
+  using session = await open(controlSocket, request, { schema: stateSchema, signal });
+  return session.answer;
+}
+
+/** What the network would do with a connection. @throws {AppError} as {@link askNetwork}. */
+export async function askCheck(
+  controlSocket: string,
+  check: { target: string; addresses: readonly string[] },
+  { signal }: Abortable,
+): Promise<NetworkCheck> {
+  using session = await open(controlSocket, { do: 'check', check }, { schema: checkSchema, signal });
+  return session.answer;
+}
+
+/** What the network has learned. @throws {AppError} as {@link askNetwork}, also when it does not learn. */
+export async function askLearned(controlSocket: string, { signal }: Abortable): Promise<LearnedNetwork> {
+  using session = await open(controlSocket, { do: 'learned' }, { schema: learnedSchema, signal });
   return session.answer;
 }
 
 /** A connection to a network that ends with it. */
-export interface NetworkWatch extends Disposable {
+export interface NetworkWatch<Answer = NetworkAnswer> extends Disposable {
   /** what the network answered at the beginning */
-  readonly answer: NetworkAnswer;
+  readonly answer: Answer;
   /** settles when the network has ended, or the watch is disposed of */
   readonly closed: Promise<void>;
 }
 
 /** Notices the end of a network. @throws {AppError} as {@link askNetwork}. */
 export async function watchNetwork(controlSocket: string, { signal }: Abortable): Promise<NetworkWatch> {
-  return await open(controlSocket, { do: 'watch' }, { signal });
+  return await open(controlSocket, { do: 'watch' }, { schema: stateSchema, signal });
 }
 
-async function open(
+async function open<Answer>(
   controlSocket: string,
   request: NetworkRequest,
-  { signal }: Abortable,
-): Promise<NetworkWatch> {
+  { schema, signal }: Abortable & { schema: z.ZodType<Answer> },
+): Promise<NetworkWatch<Answer>> {
   const socket = connectUnix(controlSocket);
   // A daemon that ends does not wait for the ends of networks.
   socket.unref();
@@ -65,7 +107,7 @@ async function open(
     socket.ref();
     const line = await withDeadline((inner) => firstLine(socket, { signal: inner, request }), options);
     socket.unref();
-    return { answer: parsed(line), closed, [Symbol.dispose]: () => void socket.destroy() };
+    return { answer: parsed(line, schema), closed, [Symbol.dispose]: () => void socket.destroy() };
   } catch (error) {
     socket.destroy();
     throw error;
@@ -93,7 +135,7 @@ function firstLine(
   return promise.finally(() => aborted[Symbol.dispose]());
 }
 
-function parsed(line: string): NetworkAnswer {
+function parsed<Answer>(line: string, schema: z.ZodType<Answer>): Answer {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -101,8 +143,8 @@ function parsed(line: string): NetworkAnswer {
     if (!(error instanceof SyntaxError)) throw error;
     throw lost(error);
   }
-  const { data, error } = answerSchema.safeParse(value);
-  if (!data) throw lost(error);
+  const { data, error } = schema.safeParse(value);
+  if (data === undefined) throw lost(error);
   return data;
 }
 

@@ -10,11 +10,17 @@ import { endProcess, findVmms, valuesOf } from '../vmm-process.ts';
  *     <runtimeDir>/
  *       net.sock           the VMM's frames
  *       net-control.sock   the daemon's requests
+ *       net-policy.json    what the guest may reach, as of the start of the process
  */
-export function networkFiles(runtimeDir: string): { linkSocket: string; controlSocket: string } {
+export function networkFiles(runtimeDir: string): {
+  linkSocket: string;
+  controlSocket: string;
+  policyFile: string;
+} {
   return {
     linkSocket: join(runtimeDir, 'net.sock'),
     controlSocket: join(runtimeDir, 'net-control.sock'),
+    policyFile: join(runtimeDir, 'net-policy.json'),
   };
 }
 
@@ -24,10 +30,15 @@ const END_GRACE_MS = 500;
 /** The command line of the network whose VMM has its sockets in `runtimeDir`. Pure. */
 export function networkArgv(
   hostTools: string,
-  { runtimeDir, exposedPorts }: { runtimeDir: string; exposedPorts: readonly number[] },
+  {
+    runtimeDir,
+    decisionsDir,
+    exposedPorts,
+  }: { runtimeDir: string; decisionsDir: string; exposedPorts: readonly number[] },
 ): [string, ...string[]] {
   const exposed = exposedPorts.flatMap((port) => ['--expose', String(port)]);
-  return [hostTools, 'net', '--dir', runtimeDir, ...exposed];
+  const policy = ['--policy', networkFiles(runtimeDir).policyFile, '--decisions', decisionsDir];
+  return [hostTools, 'net', '--dir', runtimeDir, ...policy, ...exposed];
 }
 
 /** The network processes of this user for exactly this runtime folder. */
@@ -49,8 +60,8 @@ export async function networkFolders(): Promise<string[]> {
 export async function endNetworks(runtimeDir: string, known?: readonly VmmProcess[]): Promise<void> {
   for (const one of known ?? (await findNetworks(runtimeDir)))
     await endProcess(one, { graceMs: END_GRACE_MS });
-  const { linkSocket, controlSocket } = networkFiles(runtimeDir);
-  for (const path of [linkSocket, controlSocket]) await rm(path, { force: true });
+  const { linkSocket, controlSocket, policyFile } = networkFiles(runtimeDir);
+  for (const path of [linkSocket, controlSocket, policyFile]) await rm(path, { force: true });
 }
 
 function isNetwork(argv: readonly string[]): boolean {

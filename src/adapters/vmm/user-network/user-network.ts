@@ -1,13 +1,20 @@
-import { open } from 'node:fs/promises';
+import { mkdir, open, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Abortable, neverAborts, poll, sleep } from '../../../base/abort.ts';
 import { AppError, isAppError, messageOf } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import { spawnDetached } from '../../../base/process/exec.ts';
-import type { NetworkSpec, NetworkState } from '../../../core/ports/vmm/network.ts';
+import type {
+  LearnedNetwork,
+  NetworkCheck,
+  NetworkPolicy,
+  NetworkSpec,
+  NetworkState,
+} from '../../../core/ports/vmm/network.ts';
 import type { VmmProcess } from '../../../core/ports/vmm/running-vm.ts';
 import { isAlive, readVmmProcess } from '../vmm-process.ts';
-import { askNetwork, type NetworkWatch, watchNetwork } from './network-control.ts';
+import { addressesOf } from './addresses-of.ts';
+import { askCheck, askLearned, askNetwork, type NetworkWatch, watchNetwork } from './network-control.ts';
 import { endNetworks, findNetworks, networkArgv, networkFiles } from './network-files.ts';
 
 /** How long a new network process may take until it answers. */
@@ -27,6 +34,8 @@ export interface UserNetworkOptions {
   runtimeDir: string;
   /** the process's stdout and stderr, of its last start */
   logPath: string;
+  /** folder of the log of decisions, made if it is missing */
+  decisionsDir: string;
   /** the program `banger-host` */
   hostTools: string;
   env: NodeJS.ProcessEnv;
@@ -106,12 +115,26 @@ export class UserNetwork {
   async state({ signal }: Abortable): Promise<NetworkState | undefined> {
     const process = this.#process;
     if (!process) return undefined;
-    const { isConnected, exposedPorts, counters } = await askNetwork(
+    const { isConnected, exposedPorts, counters, policy } = await askNetwork(
       this.#files.controlSocket,
       { do: 'state' },
       { signal },
     );
-    return { pid: process.pid, isConnected, exposedPorts, counters };
+    return { pid: process.pid, isConnected, exposedPorts, counters, policy };
+  }
+
+  /** @throws {AppError} as `RunningVm.checkNetwork`. */
+  async check(target: string, { signal }: Abortable): Promise<NetworkCheck | undefined> {
+    if (!this.#process) return undefined;
+    const addresses = await addressesOf(target);
+    return await askCheck(this.#files.controlSocket, { target, addresses }, { signal });
+  }
+
+  /** @throws {AppError} as `RunningVm.learnedNetwork`. */
+  async learned({ signal }: Abortable): Promise<LearnedNetwork | undefined> {
+    const isLearning = this.#wanted.mode === 'user' && this.#wanted.policy?.mode === 'learn';
+    if (!this.#process || !isLearning) return undefined;
+    return await askLearned(this.#files.controlSocket, { signal });
   }
 
   /** Ends the process of a VM whose VMM has ended. Idempotent. */
@@ -145,11 +168,11 @@ export class UserNetwork {
   /** Gives a network that runs the settings; false when it does not work as it should. */
   async #takeOver(
     found: VmmProcess,
-    { exposedPorts }: NetworkSpec & { mode: 'user' },
+    { exposedPorts, policy = OPEN }: NetworkSpec & { mode: 'user' },
     { signal }: Abortable,
   ): Promise<boolean> {
     try {
-      const request = { do: 'settings', settings: { exposedPorts } } as const;
+      const request = { do: 'settings', settings: { exposedPorts, policy } } as const;
       const { isConnected } = await askNetwork(this.#files.controlSocket, request, { signal });
       if (!isConnected) return false;
       this.#process = found;
@@ -168,9 +191,11 @@ export class UserNetwork {
   }
 
   async #start(spec: NetworkSpec & { mode: 'user' }, { signal }: Abortable): Promise<VmmProcess> {
-    const { hostTools, env, logPath, runtimeDir } = this.#options;
+    const { hostTools, env, logPath, runtimeDir, decisionsDir } = this.#options;
+    await mkdir(decisionsDir, { recursive: true, mode: 0o700 });
+    await writeFile(this.#files.policyFile, JSON.stringify(spec.policy ?? OPEN), { mode: 0o600 });
     await using log = await open(logPath, 'w', 0o600);
-    const argv = networkArgv(hostTools, { runtimeDir, exposedPorts: spec.exposedPorts });
+    const argv = networkArgv(hostTools, { runtimeDir, decisionsDir, exposedPorts: spec.exposedPorts });
     this.#mayBeLeft = true;
     const child = await spawned(argv, { outputFd: log.fd, env, cwd: runtimeDir });
     const process = await readVmmProcess(child.pid);
@@ -270,6 +295,8 @@ async function spawned(...given: Parameters<typeof spawnDetached>): ReturnType<t
     throw networkFailed(error.message, error);
   }
 }
+
+const OPEN: NetworkPolicy = { mode: 'open', rules: [] };
 
 /** The log of a network, beside the other logs of its VM. */
 export function networkLogPath(consoleLogPath: string): string {

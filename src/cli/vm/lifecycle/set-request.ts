@@ -3,6 +3,7 @@ import { parseSize } from '../../../base/text/size.ts';
 import type { SetVmRequest } from '../../../protocol/api/vm-requests.ts';
 import { MIN_MEMORY_MIB } from '../../../protocol/vm-limits.ts';
 import { ProblemList } from '../../program/problems.ts';
+import { rulesOf } from '../allow-option.ts';
 import { parseCount } from '../vm-options.ts';
 
 /** Option values of `vm set`. */
@@ -12,6 +13,9 @@ export interface SetOptions {
   diskSize: string | undefined;
   nat: boolean;
   noNat: boolean;
+  allow: readonly string[];
+  disallow: readonly string[];
+  allowAll: boolean;
 }
 
 /**
@@ -19,7 +23,8 @@ export interface SetOptions {
  *
  * @throws {AppError} USAGE_OPTIONS when no change was requested; VM_SHAPE_INVALID, SIZE_INVALID.
  */
-export function setRequestOf({ vcpu, memory, diskSize, nat, noNat }: SetOptions): SetVmRequest {
+export function setRequestOf(options: SetOptions): SetVmRequest {
+  const { vcpu, memory, diskSize } = options;
   const problems = new ProblemList();
   const given = (value: string | undefined, parse: (text: string) => number): number | undefined =>
     value === undefined ? undefined : problems.attempt(() => parse(value));
@@ -28,15 +33,40 @@ export function setRequestOf({ vcpu, memory, diskSize, nat, noNat }: SetOptions)
     parseCount(text, { flag: '--memory', least: MIN_MEMORY_MIB, unit: 'MiB' }),
   );
   const diskSizeBytes = given(diskSize, (text) => parseSize(text, '--disk-size'));
+  const network = networkChange(options, problems);
   problems.throwAny();
   const request = {
     ...(vcpuCount === undefined ? {} : { vcpuCount }),
     ...(memoryMib === undefined ? {} : { memoryMib }),
     ...(diskSizeBytes === undefined ? {} : { diskSizeBytes }),
-    ...(nat || noNat ? { nat } : {}),
+    ...network,
   };
   if (Object.keys(request).length > 0) return request;
   throw new AppError('USAGE_OPTIONS', 'Cannot change a VM: no change was requested', {
-    hint: 'give --vcpu, --memory, --disk-size, --nat or --no-nat',
+    hint: 'give --vcpu, --memory, --disk-size, --nat, --no-nat, --allow, --disallow or --allow-all',
   });
+}
+
+/** A change of rules connects the guest, unless it is cut off in the same line. */
+function networkChange(
+  { nat, noNat, allow, disallow, allowAll }: SetOptions,
+  problems: ProblemList,
+): Pick<SetVmRequest, 'nat' | 'network'> {
+  const isAboutRules = allow.length > 0 || disallow.length > 0;
+  if (isAboutRules && allowAll) {
+    problems.add(
+      new AppError(
+        'USAGE_OPTIONS',
+        'Cannot use --allow-all with --allow or --disallow: it takes all rules away',
+        {
+          hint: 'leave --allow-all out, or the rules',
+        },
+      ),
+    );
+  }
+  const mode = noNat && !nat ? 'none' : 'user';
+  if (allowAll) return { network: { mode, policy: { lift: true } } };
+  if (!isAboutRules) return nat || noNat ? { nat } : {};
+  const policy = { add: rulesOf(allow, problems), remove: rulesOf(disallow, problems) };
+  return { network: { mode, policy } };
 }

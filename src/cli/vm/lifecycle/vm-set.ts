@@ -1,4 +1,5 @@
 import { defineCommand } from '../../program/command.ts';
+import { ALLOW_OPTION } from '../allow-option.ts';
 import { SEVERAL_VMS, VM_ACTION_OPTIONS, VM_REFS } from '../vm-action-options.ts';
 
 /** `banger vm set` */
@@ -6,7 +7,7 @@ export const vmSet = defineCommand({
   path: ['vm', 'set'],
   summary: 'change the shape of stopped VMs, or the network of any VM',
   description: [
-    'Changes the CPUs, the memory or the work disk of VMs. These must be stopped; the next start uses the new shape. --nat lets guests open connections to the outside, and --no-nat prevents it; for running VMs this takes effect at once.',
+    'Changes the CPUs, the memory or the work disk of VMs. These must be stopped; the next start uses the new shape. --nat lets guests open connections to the outside, and --no-nat prevents it; --allow restricts them to what its rules allow, and the rules stay when the guest is cut off and connected again. For running VMs this takes effect at once, also for connections that are open.',
     `A work disk can grow, and its file system grows when the VM starts; it cannot shrink. ${SEVERAL_VMS}`,
   ].join(' '),
   examples: [
@@ -15,6 +16,10 @@ export const vmSet = defineCommand({
       does: 'More CPUs and memory from the next start on.',
     },
     { command: 'banger vm set --nat web', does: 'Connects the guest to the network while it runs.' },
+    {
+      command: 'banger vm set --allow @npm --allow example.com:443 web',
+      does: 'Lets the guest reach these, and nothing else outside if it had no rules.',
+    },
     { command: 'banger vm set --disk-size 20G web', does: 'A larger work disk; its files stay.' },
   ],
   args: [VM_REFS],
@@ -28,6 +33,13 @@ export const vmSet = defineCommand({
     },
     nat: { type: 'flag', summary: 'let the guest open connections to the outside' },
     noNat: { type: 'flag', summary: 'cut the guest off from the outside' },
+    allow: { ...ALLOW_OPTION, summary: `add a rule: ${ALLOW_OPTION.summary}` },
+    disallow: {
+      type: 'list',
+      value: 'rule',
+      summary: 'take a rule away; without its last rule, a guest reaches nothing outside',
+    },
+    allowAll: { type: 'flag', summary: 'take all rules away, and let the guest reach everything outside' },
     ...VM_ACTION_OPTIONS,
   },
   async run({ args, options }, context) {

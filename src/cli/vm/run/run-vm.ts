@@ -70,7 +70,7 @@ export async function runVm(plan: RunPlan, context: CommandContext): Promise<num
   const tooling =
     summary &&
     bootstrapNeeded(summary, {
-      hasNat: plan.request.nat ?? false,
+      hasNat: plan.request.nat ?? plan.request.network?.mode === 'user',
       isSkipped: plan.skipsBootstrap || found !== undefined,
     });
   if (workspace && summary) announceUntracked(summary, workspace, context);

@@ -12,6 +12,7 @@ import { stopVm } from '../../vms/lifecycle/stop-vm.ts';
 import type { PlanWorld } from '../../vms/plan/make-plan.ts';
 import type {
   BootStores,
+  EgressPolicies,
   GuestWaits,
   UnrecordedVms,
   VmDefaults,
@@ -33,6 +34,7 @@ export type BuilderWorld = Vms &
   VmHost &
   BootStores &
   VmDefaults &
+  EgressPolicies &
   StartWorld &
   PlanWorld &
   Pick<VmNetwork, 'addresses'> &

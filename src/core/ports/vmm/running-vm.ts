@@ -1,7 +1,7 @@
 import type { Abortable } from '../../../base/abort.ts';
 import type { VmmSignal } from '../../../protocol/vmm-signal.ts';
 import type { GuestEndpoint } from '../guest.ts';
-import type { NetworkSpec, NetworkState } from './network.ts';
+import type { LearnedNetwork, NetworkCheck, NetworkSpec, NetworkState } from './network.ts';
 import type { GuestSaver } from './saving.ts';
 import type { DriveSpec } from './spec.ts';
 
@@ -61,6 +61,17 @@ export interface RunningVm extends GuestSaver {
   setNetwork(network: NetworkSpec, options: Abortable): Promise<void>;
   /** What the guest's network has done; `undefined` when it has none. @throws {AppError} NETWORK_LOST */
   networkState(options: Abortable): Promise<NetworkState | undefined>;
+  /**
+   * What the guest's network would do with a connection to `target`, a rule for one port of one host;
+   * `undefined` when it has none. @throws {AppError} NETWORK_LOST
+   */
+  checkNetwork(target: string, options: Abortable): Promise<NetworkCheck | undefined>;
+  /**
+   * Rules for what the guest has used since its network began to learn; `undefined` when it does not learn.
+   *
+   * @throws {AppError} NETWORK_LOST
+   */
+  learnedNetwork(options: Abortable): Promise<LearnedNetwork | undefined>;
   /**
    * Puts another file below the drive with this serial while the guest runs: from then on the guest reads
    * and writes `drive`, which has the size of the earlier one. The guest must not use the drive, and must

@@ -8,7 +8,7 @@ import type { VmForward } from '../../../protocol/vm.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { runConfigOf, withVariables } from '../../rules/image-environment.ts';
 import { recordedAddress } from '../network/guest-addresses.ts';
-import { requestedNetwork } from '../network/requested-network.ts';
+import { networkOfNew } from '../network/requested-network.ts';
 import { holdBoot } from '../plan/hold-boot.ts';
 import type { PlanWorld } from '../plan/make-plan.ts';
 import { noteSharedCpus, planVm } from '../plan/make-plan.ts';
@@ -17,7 +17,16 @@ import type { EarlyClaim } from '../pool/early-claim.ts';
 import { endPoolVm } from '../pool/make-pool-vm.ts';
 import type { PoolVm } from '../pool/pool-vm.ts';
 import { templateKeyOf } from '../saved/warm-template.ts';
-import type { BootStores, UnrecordedVms, VmDefaults, VmHost, VmNetwork, Vms, WarmStarts } from '../world.ts';
+import type {
+  BootStores,
+  EgressPolicies,
+  UnrecordedVms,
+  VmDefaults,
+  VmHost,
+  VmNetwork,
+  Vms,
+  WarmStarts,
+} from '../world.ts';
 import { noteAccelerator } from './boot-vm.ts';
 import type { StartWorld } from './start-new.ts';
 import { startNew } from './start-new.ts';
@@ -40,13 +49,14 @@ export interface CreateVmOptions extends Task {
  * process of it is left. The exception is `keepFailed`: a VM whose guest was not ready in time stays, in
  * state `error`, and is no longer ephemeral.
  *
- * @throws {AppError} what {@link planVm} and {@link startNew} throw.
+ * @throws {AppError} what {@link networkOfNew}, {@link planVm} and {@link startNew} throw.
  */
 export async function createVm(
-  world: StartWorld & PlanWorld & VmDefaults & Pick<VmNetwork, 'addresses'>,
+  world: StartWorld & PlanWorld & VmDefaults & EgressPolicies & Pick<VmNetwork, 'addresses'>,
   request: CreateVmRequest,
   options: CreateVmOptions,
 ): Promise<VmRecord> {
+  const network = await networkOfNew(world, request, options);
   const plan = await planVm(world, request, options);
   noteSharedCpus(plan.shape, world, options.report);
   if (!request.noStart) noteAccelerator(plan.probe, options.report);
@@ -64,7 +74,7 @@ export async function createVm(
     arch: plan.kernel.arch,
     ...(imageConfig === undefined ? {} : { imageConfig }),
     shape: plan.shape,
-    network: requestedNetwork(request) ?? { mode: 'none' },
+    network,
     ...recordedAddress(address),
     ...(request.exposeHost ? { forwards: request.exposeHost.map(exposedPort) } : {}),
     ephemeral: request.ephemeral ?? false,

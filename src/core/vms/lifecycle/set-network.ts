@@ -34,9 +34,9 @@ export async function setNetwork(
     const record = findVm(world.records, id);
     const running = record.state === 'running' ? world.live.get(id) : undefined;
     if (!running) return world.records.update(withNetwork(record, network));
-    if (network.mode === 'none') return await cutOff(world, record, running);
+    if (network.mode === 'none') return await cutOff(world, record, { network, running });
     const { outside } = await readHostContent(world, { signal });
-    return await connect(world, record, { running, outside, report });
+    return await connect(world, record, { network, running, outside, report });
   };
   return await world.locks.run(id, set, { action: 'change', signal });
 }
@@ -44,14 +44,19 @@ export async function setNetwork(
 async function connect(
   world: Pick<Vms, 'records' | 'live'>,
   record: VmRecord,
-  { running, outside, report }: { running: RunningVm; outside: OutsideContent; report: Report },
+  {
+    network,
+    running,
+    outside,
+    report,
+  }: { network: VmNetwork; running: RunningVm; outside: OutsideContent; report: Report },
 ): Promise<VmRecord> {
-  const wanted = withNetwork(record, { mode: 'user' });
+  const wanted = withNetwork(record, network);
   const connected = world.records.update(withProxyPorts(wanted, outside));
   try {
     await running.setNetwork(networkOf(connected), { signal: neverAborts() });
   } catch (error) {
-    world.records.update(withNetwork(record, { mode: 'none' }));
+    world.records.update(withNetwork(record, { ...network, mode: 'none' }));
     throw error;
   }
   for (const message of outside.notices) report({ event: 'notice', message });
@@ -62,10 +67,10 @@ async function connect(
 async function cutOff(
   world: Pick<Vms, 'records' | 'live' | 'log'>,
   record: VmRecord,
-  running: RunningVm,
+  { network, running }: { network: VmNetwork; running: RunningVm },
 ): Promise<VmRecord> {
   await running.setNetwork({ mode: 'none' }, { signal: neverAborts() });
-  const alone = world.records.update(withNetwork(record, { mode: 'none' }));
+  const alone = world.records.update(withNetwork(record, network));
   try {
     await tellGuest(world, alone);
   } catch (error) {

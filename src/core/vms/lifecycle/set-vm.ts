@@ -6,9 +6,9 @@ import { RESTING_STATES } from '../../../protocol/vm.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import { resolveShape } from '../../rules/vm-shape.ts';
 import { findVm } from '../find-vm.ts';
-import { requestedNetwork } from '../network/requested-network.ts';
+import { changedNetwork } from '../network/requested-network.ts';
 import { noteSharedCpus } from '../plan/make-plan.ts';
-import type { VmDefaults, VmHost, Vms } from '../world.ts';
+import type { EgressPolicies, VmDefaults, VmHost, Vms } from '../world.ts';
 import { setNetwork } from './set-network.ts';
 
 /** The parts of a shape that can be changed, by their user-visible names. */
@@ -20,16 +20,17 @@ const SETTABLE = { vcpuCount: 'vcpu', memoryMib: 'memory', diskSizeBytes: 'disk-
  * failure to change the shape nothing is changed.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_STOPPED, VM_SHAPE_INVALID, VM_DISK_SHRINKS; HOST_NO_SPACE,
- * VMM_TOOL_MISSING, VMM_DRIVE_INVALID for a work disk that cannot grow; as {@link setNetwork}.
+ * VMM_TOOL_MISSING, VMM_DRIVE_INVALID for a work disk that cannot grow; as {@link changedNetwork} and
+ * {@link setNetwork}.
  */
 export async function setVm(
-  world: Vms & Pick<VmHost, 'driver' | 'hostUser'> & Pick<VmDefaults, 'host'>,
+  world: Vms & Pick<VmHost, 'driver' | 'hostUser'> & Pick<VmDefaults, 'host'> & EgressPolicies,
   ref: string,
   { request, report, signal }: Task & { request: SetVmRequest },
 ): Promise<VmRecord> {
   const { id } = findVm(world.records, ref);
+  const network = await changedNetwork(world, findVm(world.records, id).network, request, { signal });
   const shaped = await setShape(world, id, { request, report, signal });
-  const network = requestedNetwork(request);
   return network === undefined ? shaped : await setNetwork(world, id, { network, report, signal });
 }
 

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { networkOf } from './network-of.ts';
 import { withProxyPorts } from './proxy-ports.ts';
-import { requestedNetwork } from './requested-network.ts';
 
 const FORWARDS = [
   { hostPort: 8080, guestPort: 80 },
@@ -34,13 +33,11 @@ test('the ports of proxies are on record only while the guest has a network and 
   assert.deepEqual(withProxyPorts(alone, { proxyPorts: [2] }), { network: { mode: 'none' } });
 });
 
-test('a request may spell a network in two ways, which must agree', () => {
-  assert.equal(requestedNetwork({}), undefined);
-  assert.deepEqual(requestedNetwork({ nat: true }), { mode: 'user' });
-  assert.deepEqual(requestedNetwork({ nat: false }), { mode: 'none' });
-  assert.deepEqual(requestedNetwork({ network: { mode: 'user' } }), { mode: 'user' });
-  assert.deepEqual(requestedNetwork({ network: { mode: 'user' }, nat: true }), { mode: 'user' });
-  assert.throws(() => requestedNetwork({ network: { mode: 'none' }, nat: true }), {
-    code: 'REQUEST_INVALID',
+test('a guest with rules reaches what they stand for', () => {
+  const policy = { allow: ['@npm'], rules: [{ rule: 'npm.test:443', from: '@npm' }] };
+  assert.deepEqual(networkOf({ network: { mode: 'user', policy } }), {
+    mode: 'user',
+    exposedPorts: [],
+    policy: { mode: 'enforce', rules: policy.rules },
   });
 });

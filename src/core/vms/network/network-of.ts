@@ -6,11 +6,12 @@ import type { NetworkSpec } from '../../ports/vmm/network.ts';
  * exposed to it, and the proxies that it was given, also at the gateway's address. Pure.
  */
 export function networkOf({
-  network: { mode },
+  network: { mode, policy },
   forwards = [],
   proxyPorts = [],
 }: Pick<VmRecord, 'network' | 'forwards' | 'proxyPorts'>): NetworkSpec {
   if (mode === 'none') return { mode };
   const exposed = forwards.filter((one) => one.isReverse).map(({ hostPort }) => hostPort);
-  return { mode, exposedPorts: [...new Set([...exposed, ...proxyPorts])].sort((one, other) => one - other) };
+  const exposedPorts = [...new Set([...exposed, ...proxyPorts])].sort((one, other) => one - other);
+  return { mode, exposedPorts, ...(policy ? { policy: { mode: 'enforce', rules: policy.rules } } : {}) };
 }

@@ -1,19 +1,58 @@
+import type { Abortable } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
+import type { CreateVmRequest, SetVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { VmNetwork } from '../../../protocol/vm.ts';
+import type { EgressPolicies } from '../world.ts';
+import { canonicalRule, resolvePolicy } from './resolve-policy.ts';
 
 /**
- * The network that a request asks for, in either spelling. `undefined` when it asks for none in particular.
+ * The network that a request for a new VM asks for, in either spelling.
  *
- * @throws {AppError} REQUEST_INVALID when the two differ.
+ * @throws {AppError} REQUEST_INVALID when the two differ; what {@link resolvePolicy} throws.
  */
-export function requestedNetwork({
+export async function networkOfNew(
+  world: EgressPolicies,
+  request: Pick<CreateVmRequest, 'network' | 'nat'>,
+  { signal }: Abortable,
+): Promise<VmNetwork> {
+  const mode = modeOf(request) ?? 'none';
+  const policy = request.network?.policy;
+  return policy ? { mode, policy: await resolvePolicy(world, policy.allow, { signal }) } : { mode };
+}
+
+/**
+ * The network that a VM has after a change. Rules stay unless the request is about them. `undefined` when it
+ * asks for no change.
+ *
+ * @throws {AppError} as {@link networkOfNew}; NETWORK_RULE_UNKNOWN for a rule to take away that is not there.
+ */
+export async function changedNetwork(
+  world: EgressPolicies,
+  present: VmNetwork,
+  request: Pick<SetVmRequest, 'network' | 'nat'>,
+  { signal }: Abortable,
+): Promise<VmNetwork | undefined> {
+  const mode = modeOf(request);
+  if (mode === undefined) return undefined;
+  const { allow, add = [], remove = [], lift } = request.network?.policy ?? {};
+  if (lift) return { mode };
+  const isChanged = allow !== undefined || add.length > 0 || remove.length > 0;
+  if (!isChanged) return { ...present, mode };
+  const kept = new Set((allow ?? present.policy?.allow ?? []).map((text) => canonicalRule(world, text)));
+  for (const text of remove) {
+    if (!kept.delete(canonicalRule(world, text))) throw unknownRule(text, [...kept]);
+  }
+  return { mode, policy: await resolvePolicy(world, [...kept, ...add], { signal }) };
+}
+
+function modeOf({
   network,
   nat,
 }: {
-  network?: VmNetwork | undefined;
+  network?: { mode: VmNetwork['mode'] } | undefined;
   nat?: boolean | undefined;
-}): VmNetwork | undefined {
-  if (nat === undefined) return network;
+}): VmNetwork['mode'] | undefined {
+  if (nat === undefined) return network?.mode;
   const mode = nat ? 'user' : 'none';
   if (network && network.mode !== mode) {
     throw new AppError(
@@ -24,5 +63,13 @@ export function requestedNetwork({
       },
     );
   }
-  return { mode };
+  return mode;
+}
+
+function unknownRule(text: string, rules: readonly string[]): AppError {
+  const present = rules.length > 0 ? `its rules are ${rules.join(', ')}` : 'it has no rules';
+  return new AppError('NETWORK_RULE_UNKNOWN', `Cannot take away rule ${JSON.stringify(text)}: ${present}`, {
+    hint: 'banger vm network NAME shows the rules',
+    details: { rule: text },
+  });
 }

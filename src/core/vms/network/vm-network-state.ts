@@ -1,5 +1,6 @@
 import type { Abortable } from '../../../base/abort.ts';
 import type { VmNetworkState } from '../../../protocol/usage.ts';
+import type { NetworkState } from '../../ports/vmm/network.ts';
 import { findVm } from '../find-vm.ts';
 import type { Vms } from '../world.ts';
 import { networkOf } from './network-of.ts';
@@ -21,9 +22,21 @@ export async function vmNetworkState(
   return {
     vm: { id, name },
     mode: wanted.mode,
+    ...(record.network.policy ? { policy: record.network.policy } : {}),
     exposedPorts: wanted.mode === 'none' ? [] : [...wanted.exposedPorts],
-    ...(state
-      ? { process: { pid: state.pid, isConnected: state.isConnected, counters: { ...state.counters } } }
-      : {}),
+    ...(state ? { process: processOf(state) } : {}),
   };
+}
+
+function processOf({
+  pid,
+  isConnected,
+  counters,
+  policy,
+}: NetworkState): NonNullable<VmNetworkState['process']> {
+  const shown = { pid, isConnected, counters: { ...counters } };
+  if (!policy) return shown;
+  const { mode, refused, unlogged } = policy;
+  const rules = policy.rules.map(({ rule, allowed }) => ({ rule, allowed }));
+  return { ...shown, policy: { mode, rules, refused, ...(unlogged === undefined ? {} : { unlogged }) } };
 }

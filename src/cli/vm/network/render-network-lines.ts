@@ -16,8 +16,9 @@ const SHOWN: readonly (readonly [string, string])[] = [
 ];
 
 /** A VM's network for people. Pure. */
-export function networkLines({ vm, mode, exposedPorts, process }: VmNetworkState): string {
-  return renderTable([
+export function networkLines(state: VmNetworkState): string {
+  const { vm, mode, exposedPorts, process } = state;
+  const facts = renderTable([
     ['name', vm.name],
     ['network', mode === 'user' ? 'nat' : mode],
     ...(mode === 'none' ? [] : [['host ports', exposedPorts.join(', ') || 'none']]),
@@ -29,4 +30,20 @@ export function networkLines({ vm, mode, exposedPorts, process }: VmNetworkState
         })
       : []),
   ]);
+  const rules = ruleLines(state);
+  return rules === '' ? facts : `${facts}\n\n${rules}`;
+}
+
+/** The rules with their counters, and the hosts of presets. */
+function ruleLines({ policy, process }: VmNetworkState): string {
+  const learns =
+    process?.policy?.mode === 'learn' ? 'learning: everything outside is allowed meanwhile\n' : '';
+  if (!policy) return learns.trimEnd();
+  if (policy.allow.length === 0) return `${learns}no rules: the guest reaches nothing outside`;
+  const counts = new Map(process?.policy?.rules.map(({ rule, allowed }) => [rule, String(allowed)]));
+  const rows = policy.allow.map((rule) => {
+    const hosts = policy.rules.filter(({ from }) => from === rule).map((one) => one.rule);
+    return [rule, counts.get(rule) ?? '-', hosts.join(' ')];
+  });
+  return `${learns}${renderTable([['RULE', 'ALLOWED', 'HOSTS'], ...rows])}`;
 }

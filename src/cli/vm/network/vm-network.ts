@@ -21,7 +21,7 @@ export const vmNetwork = defineCommand({
     const state = await client.vmNetwork(ref, { signal: context.signal });
     if (options.json) await context.printJson(state);
     else {
-      const { networkLines } = await import('./render-network.ts');
+      const { networkLines } = await import('./render-network-lines.ts');
       await context.print(networkLines(state));
     }
     return 0;
