@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isThere } from '../../../base/files/if-there.ts';
 import type { VmmProcess } from '../../../core/ports/vmm/running-vm.ts';
 import { endProcess, findVmms, valuesOf } from '../vmm-process.ts';
 
@@ -54,14 +55,17 @@ export async function networkFolders(): Promise<string[]> {
 }
 
 /**
- * Ends the network processes for this runtime folder, and removes their sockets. Looks for them unless they
- * are `known`, which takes a moment. Idempotent.
+ * Ends the network processes for this runtime folder, and removes their files. Looks for the processes unless
+ * they are `known`. That takes a moment, as long as there are many processes, so it is left out when none of
+ * the files is there: the first of them is older than the process, and they are removed after it has ended.
+ * Idempotent.
  */
 export async function endNetworks(runtimeDir: string, known?: readonly VmmProcess[]): Promise<void> {
+  const files = Object.values(networkFiles(runtimeDir));
+  if (!known && !(await Promise.all(files.map(isThere))).includes(true)) return;
   for (const one of known ?? (await findNetworks(runtimeDir)))
     await endProcess(one, { graceMs: END_GRACE_MS });
-  const { linkSocket, controlSocket, policyFile } = networkFiles(runtimeDir);
-  for (const path of [linkSocket, controlSocket, policyFile]) await rm(path, { force: true });
+  for (const path of files) await rm(path, { force: true });
 }
 
 function isNetwork(argv: readonly string[]): boolean {
