@@ -5,9 +5,9 @@
 // large repositories. The program is this agent ("banger-agent changes"); it asks the agent that serves the
 // host, over a socket. That one has the kernel note all changes of a file system (fanotify(7)) and reads the
 // notes only when it is asked. It answers with all names that have changed since it began, never with fewer:
-// a name that git looks at in vain costs nothing.
+// a name too many only makes git look at one more file.
 //
-// When it cannot know, it answers that everything may have changed, and begins anew: too many changes, a
+// When it cannot know, it answers that everything may have changed, and starts over: too many changes, a
 // folder that was renamed or is gone, and a changed file with several names, because git may know another one
 // of them.
 //

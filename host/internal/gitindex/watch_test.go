@@ -126,8 +126,8 @@ func (r repository) prepare() {
 	}
 }
 
-// look is what git status prints, and how many files and folders it looked at, when it is told what has
-// changed.
+// look runs git status with a program that names the changed files. It returns what git prints, and how many
+// files and folders git has looked at.
 func (r repository) look(changed ...string) (status string, files, folders string) {
 	r.Helper()
 	monitor := `printf 'token\0` + strings.Join(append(changed, ""), `\0`) + `'; :`

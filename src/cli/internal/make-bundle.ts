@@ -7,7 +7,7 @@ export const makeBundle = defineCommand({
   description: [
     'Writes NAME-ARCH-HASH.tar.zst, an OCI archive compressed with zstd, and prints its path, its SHA-256 and its size. With --catalog, also adds the image to that catalog, in place of the one with the same name and architecture.',
     '',
-    'Whoever uses a catalog checks the signatures beside it: sign it with the key of your releases after every change (docs/images.md).',
+    'banger uses a catalog only if the signatures beside it are valid: after every change, sign it with the key of your releases (docs/images.md).',
   ].join('\n'),
   examples: [
     {

@@ -48,7 +48,7 @@ type Gate interface {
 	Answers(name string, canonical []string, addresses []Address) Verdict
 	// Dial decides about a new connection, or about the first datagram to a destination.
 	Dial(proto Proto, to netip.AddrPort) Verdict
-	// Refused is told of a destination that was refused without the gate: on this host, or below the floor.
+	// Refused notes a destination that was refused without asking the gate: on this host, or below the floor.
 	Refused(proto Proto, to netip.AddrPort, reason string)
 	// Guard returns the guard of a connection whose verdict of Dial asked for one.
 	Guard(to netip.AddrPort) Guard

@@ -18,6 +18,29 @@ var buffers = sync.Pool{New: func() any {
 	return &buffer
 }}
 
+// receive waits until the host's socket has something, and reads it into a buffer, which the caller puts
+// back; none is held while it waits. The buffer is nil when the socket was closed.
+func receive(raw syscall.RawConn) (held *[]byte, count int, failure error) {
+	waited := raw.Read(func(descriptor uintptr) bool {
+		held = buffers.Get().(*[]byte)
+		for {
+			count, failure = unix.Read(int(descriptor), *held)
+			if failure != unix.EINTR {
+				break
+			}
+		}
+		if failure == unix.EAGAIN {
+			buffers.Put(held)
+			return false
+		}
+		return true
+	})
+	if waited != nil {
+		return nil, 0, waited
+	}
+	return held, count, failure
+}
+
 // downstream copies from the host's socket to the guest until the host's side ends; nil means in order.
 func downstream(host syscall.Conn, guest io.Writer) error {
 	raw, err := host.SyscallConn()
@@ -25,36 +48,18 @@ func downstream(host syscall.Conn, guest io.Writer) error {
 		return err
 	}
 	for {
-		var held *[]byte
-		var count int
-		var failure error
-		waited := raw.Read(func(descriptor uintptr) bool {
-			held = buffers.Get().(*[]byte)
-			for {
-				count, failure = unix.Read(int(descriptor), *held)
-				if failure != unix.EINTR {
-					break
-				}
-			}
-			if failure == unix.EAGAIN {
-				buffers.Put(held)
-				return false
-			}
-			return true
-		})
-		if waited != nil {
-			return waited
+		held, count, failure := receive(raw)
+		if held == nil {
+			return failure
 		}
-		if failure == nil && count > 0 {
+		isOver := failure != nil || count == 0
+		if !isOver {
 			_, failure = guest.Write((*held)[:count])
-			buffers.Put(held)
-			if failure != nil {
-				return failure
-			}
-			continue
 		}
 		buffers.Put(held)
-		return failure
+		if isOver || failure != nil {
+			return failure
+		}
 	}
 }
 

@@ -191,23 +191,9 @@ func (n *Network) answer(opened *flow) {
 		return
 	}
 	for {
-		var held *[]byte
-		var count int
-		var failure error
-		waited := raw.Read(func(descriptor uintptr) bool {
-			held = buffers.Get().(*[]byte)
-			count, failure = unix.Read(int(descriptor), *held)
-			if failure == unix.EAGAIN || failure == unix.EINTR {
-				buffers.Put(held)
-				return failure == unix.EINTR
-			}
-			return true
-		})
-		if waited != nil {
+		held, count, failure := receive(raw)
+		if held == nil {
 			return
-		}
-		if failure == unix.EINTR {
-			continue
 		}
 		if failure == nil {
 			opened.used()

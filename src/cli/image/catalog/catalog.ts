@@ -83,7 +83,7 @@ export function parseCatalog(text: string, { url, nowMs }: { url: string; nowMs:
 }
 
 /**
- * Reads a catalog, whoever wrote it; `label` names it in errors.
+ * Reads a catalog and trusts nothing in it; `label` names it in errors.
  *
  * @throws {AppError} IMAGE_CATALOG_INVALID
  */
