@@ -22,6 +22,7 @@ export const BOUNDARY_RULES: readonly Rule[] = [
   modules.noComputedImports,
   modules.noCycles,
   modules.zodStaysInSchemas,
+  modules.zodIsTakenInParts,
   modules.cliIsFreeOfZod,
   reach.coreIsPure,
   reach.useCasesTakeWhatTheyUse,

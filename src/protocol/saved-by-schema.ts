@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 // What saved a guest (`core/ports/saved-by.ts`), in records and in manifests of snapshots. Later versions of
 // banger read it.

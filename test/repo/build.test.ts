@@ -71,6 +71,17 @@ describe('scripts/build.ts', () => {
     assert.equal(inode(), before);
   });
 
+  test('bundles are ASCII, also where comments and texts are not', () => {
+    const path = join(dir, 'src/daemon/main.ts');
+    writeFileSync(path, `/*! \u2014 kept */\nconsole.log('\u00e9\u2014');\n`);
+    run('scripts/build.ts');
+    assert.match(
+      readFileSync(join(dir, 'dist', 'bangerd.cjs'), 'latin1'),
+      /^[\0-\x7f]*\/\*! \? kept [\0-\x7f]*$/,
+    );
+    assert.equal(run('dist/bangerd.cjs'), '\u00e9\u2014\n');
+  });
+
   test('bundles again when a source, a dependency or a bundle changed, not for a test', () => {
     writeFileSync(join(dir, 'src/cli/main.test.ts'), 'not even TypeScript');
     assert.equal(run('scripts/build.ts'), '');

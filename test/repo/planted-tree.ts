@@ -17,7 +17,7 @@ const SOUND_TREE: Files = {
     "import { spawn } from 'node:child_process';\n/** Runs it. */\nexport const exec = (program: string) => spawn(program);\n",
   'src/protocol/vm.ts': '/** A VM. */\nexport interface Vm {\n  name: string;\n}\n',
   'src/protocol/vm-schema.ts':
-    "import { z } from 'zod';\n/** Checks a VM. */\nexport const vmSchema = z.object({ name: z.string() });\n",
+    "import * as z from 'zod';\n/** Checks a VM. */\nexport const vmSchema = z.object({ name: z.string() });\n",
   'src/config/settings.ts':
     "import { join } from 'node:path';\n/** Settings. */\nexport const settings = () => join(process.env['XDG_STATE_HOME'] ?? '', 'x');\n",
   'src/core/ports/disk.ts': '/** A disk. */\nexport interface Disk {\n  write(): void;\n}\n',

@@ -117,8 +117,13 @@ const PLANTED: Planted[] = [
   },
   {
     what: 'zod in a protocol file that is not a schema',
-    files: used('src/protocol/vm.ts', "import { z } from 'zod';"),
+    files: used('src/protocol/vm.ts', "import * as z from 'zod';"),
     finds: ['zod-stays-in-schemas'],
+  },
+  {
+    what: 'all of zod in one object',
+    files: used('src/protocol/vm-schemas.ts', "import { z } from 'zod';"),
+    finds: ['zod-is-taken-in-parts', 'no-unused-files'],
   },
   {
     what: 'a schema on the way to the command line',

@@ -223,7 +223,7 @@ func TestALostHostEndsItsCommandsAndTheNextOneIsServedAtOnce(t *testing.T) {
 
 func TestATerminalEchoesResizesAndEnds(t *testing.T) {
 	h := meet(t, serve(t, Options{}), "")
-	// The shell waits for one program from "go" on, so it runs the trap after that, never between the lines typed.
+	// From "go" on the shell waits for one program, so it runs the trap after that, never between the lines.
 	start := shell("stty size; trap 'stty size; echo resized' WINCH; sh -c 'echo go; exec cat'; exit 3")
 	start["pty"] = map[string]any{"rows": 24, "cols": 80, "term": "vt100"}
 	r := h.exec(t, start)

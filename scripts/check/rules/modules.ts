@@ -106,6 +106,22 @@ export const zodStaysInSchemas: Rule = {
   },
 };
 
+/**
+ * zod is imported as a namespace, of which the bundler keeps what is used. With the object `z` it keeps all
+ * of zod, with its texts in forty languages.
+ */
+export const zodIsTakenInParts: Rule = {
+  name: 'zod-is-taken-in-parts',
+  find: (project) =>
+    [...project.sources.values()].flatMap(({ path, imports }) =>
+      imports
+        .filter(
+          (taken) => packageOf(taken.specifier) === 'zod' && !taken.isTypeOnly && taken.names.includes('z'),
+        )
+        .map(({ line }) => ({ path, line, message: "write: import * as z from 'zod'" })),
+    ),
+};
+
 /** The command line's program never loads zod, not even lazily. */
 export const cliIsFreeOfZod: Rule = {
   name: 'cli-is-free-of-zod',

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isAppError } from '../../base/errors.ts';
 import { LineSplitter } from '../../base/text/line-splitter.ts';
 import { brokenProtocol } from './errors.ts';

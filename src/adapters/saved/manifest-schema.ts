@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SavedBy } from '../../core/ports/saved-by.ts';
 import type { TemplateFacts } from '../../core/ports/templates.ts';
 import { storedNetwork } from '../../protocol/egress/network-schema.ts';

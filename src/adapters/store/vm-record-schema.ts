@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { VmRecord } from '../../core/ports/records.ts';
 import { storedNetwork } from '../../protocol/egress/network-schema.ts';
 import { savedBy, savedGuestKind } from '../../protocol/saved-by-schema.ts';

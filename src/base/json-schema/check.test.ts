@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { z } from 'zod';
+import * as z from 'zod';
 import * as build from './build.ts';
 import { isValid, problemsOf, problemText } from './check.ts';
 import type { JsonSchema, ValueOf } from './schema.ts';

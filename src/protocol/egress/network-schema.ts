@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { NETWORK_MODES } from '../vm.ts';
 
 // The network of a VM in records and in manifests of snapshots. Rules that a later version of banger reads

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AppError } from '../../../base/errors.ts';
 import type { ImageOrigin } from '../../../core/ports/images/image-origin.ts';
 import { IMPORT_FORMATS } from '../../../protocol/api/image.ts';

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Abortable, onAbort, withDeadline } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import { LineSplitter } from '../../../base/text/line-splitter.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { PackedWorkspace } from '../../../core/ports/workspace.ts';
 import type { Head } from '../git/staged-repository.ts';
 import type { TreeEntry } from './tree-changes.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { readIfThere } from '../../../../base/files/atomic-file.ts';
 import { linkTree } from '../../../../base/files/link-tree.ts';
 import type { TreeEntry } from '../../sent/tree-changes.ts';
