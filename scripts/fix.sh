@@ -7,5 +7,5 @@ set -euo pipefail
 bash "$root/scripts/setup.sh" tools
 cd -- "$root"
 node_modules/@biomejs/cli-linux-*/biome check --write .
-gofmt -w agent bench host test
+gofmt -w agent bench host root test
 "$node" "${node_flags[@]}" scripts/generate-docs.ts

@@ -44,7 +44,7 @@ check_go() {
   has_tool go || die 'Cannot build our Go programs: Go is not installed' 'install Go from your distribution or its makers'
   version=$(go env GOVERSION)
   version=${version#go}
-  for module in agent host; do
+  for module in agent host root; do
     needed=$(sed -n 's/^go \([0-9]*\.[0-9]*\).*/\1/p' "$root/$module/go.mod")
     if [ "$(printf '%s\n%s\n' "$needed" "$version" | sort -V | head -n1)" != "$needed" ]; then
       die "Cannot build our Go programs: Go is $version, and $module/go.mod needs $needed"

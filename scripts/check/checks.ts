@@ -25,7 +25,7 @@ export const CHECKS: readonly Check[] = [
   { name: 'shell', run: checkShell },
   {
     name: 'go-format',
-    run: ({ root }) => outputOf(['gofmt', '-l', 'agent', 'bench', 'host', 'test'], { cwd: root }),
+    run: ({ root }) => outputOf(['gofmt', '-l', 'agent', 'bench', 'host', 'root', 'test'], { cwd: root }),
   },
   { name: 'go-vet', run: checkGo },
   {
@@ -52,8 +52,9 @@ async function checkShell({ root, texts }: Project): Promise<string[]> {
 }
 
 /**
- * `go vet` over every Go module: the agent, the host tools, and the small guests of tests and measurements.
- * One after another: two that run at once compile the standard library twice when Go's cache is empty.
+ * `go vet` over every Go module: the agent, the host tools, the helper, and the small guests of tests and
+ * measurements. One after another: two that run at once compile the standard library twice when Go's cache
+ * is empty.
  */
 async function checkGo({ root, texts }: Project): Promise<string[]> {
   const modules = [...texts.keys()].filter((path) => path.endsWith('/go.mod')).map(dirname);

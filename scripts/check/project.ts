@@ -79,7 +79,7 @@ async function listFiles(root: string, folder: string): Promise<string[]> {
   const found: string[] = [];
   for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
     const path = posix.join(folder, entry.name);
-    // The launchers in the root's bin/ are source files; agent/bin and host/bin hold built programs.
+    // The launchers in the bin/ of the checkout are source files; those of the Go modules hold programs.
     const isSkipped = SKIPPED_FOLDERS.has(entry.name) && path !== 'bin';
     if (entry.isDirectory() && !isSkipped) found.push(...(await listFiles(root, path)));
     if (entry.isFile() && !BINARY_EXTENSIONS.has(extname(entry.name))) found.push(path);

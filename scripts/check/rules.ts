@@ -16,6 +16,7 @@ export const BOUNDARY_RULES: readonly Rule[] = [
   layers.adaptersApart,
   layers.onlyComposeImportsAdapters,
   layers.productStandsAlone,
+  layers.goModulesApart,
   modules.importsResolve,
   modules.noDefaultExports,
   modules.noBarrels,

@@ -29,11 +29,11 @@ export async function npmComponents(root: string, names: readonly string[]): Pro
   );
 }
 
-/** Go's standard library, and the Go modules that the programs of `agent/` and `host/` contain. */
+/** Go's standard library, and the Go modules that the programs of `agent/`, `host/` and `root/` contain. */
 export async function goComponents(root: string, { signal }: Abortable): Promise<Component[]> {
   const format = '{{with .Module}}{{if .Version}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}';
   const lines = new Set<string>();
-  for (const module of ['agent', 'host']) {
+  for (const module of ['agent', 'host', 'root']) {
     const cwd = join(root, module);
     const { stdout } = await exec(['go', 'list', '-deps', '-f', format, './...'], {
       signal,

@@ -77,7 +77,7 @@ export function contentsOf(entries: readonly PackageEntry[]): string {
 export async function goPrograms(root: string, hosts: readonly HostArch[]): Promise<PackageEntry[]> {
   const paths = [
     ...(Object.keys(NODE_ARCH) as HostArch[]).map((arch) => `agent/bin/banger-agent-${arch}`),
-    ...hosts.map((arch) => `host/bin/banger-host-${arch}`),
+    ...hosts.flatMap((arch) => [`host/bin/banger-host-${arch}`, `root/bin/bangerd-root-${arch}`]),
   ];
   return await Promise.all(paths.map(async (path) => programFile(path, await readFile(join(root, path)))));
 }

@@ -94,11 +94,14 @@ export const STAGES: readonly Stage[] = [
   },
   {
     name: 'go',
-    what: 'tests of the guest agent and of the host tools',
+    what: 'tests of the guest agent, of the host tools and of the helper that runs as root',
     needsImage: false,
     run: async ({ root, write }) => {
-      const agent = await runGoTests(join(root, 'agent'), { write });
-      return addCounts(agent, await runGoTests(join(root, 'host'), { write }));
+      let counts = await runGoTests(join(root, 'agent'), { write });
+      for (const module of ['host', 'root']) {
+        counts = addCounts(counts, await runGoTests(join(root, module), { write }));
+      }
+      return counts;
     },
   },
   folderStage('unit', 'tests beside the sources; no VM', false),

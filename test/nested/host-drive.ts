@@ -12,7 +12,17 @@ import { buildTestGuest } from '../conformance/vm-driver/test-guest.ts';
 import { makeExt4 } from '../e2e/support/small-image.ts';
 
 /** The parts of a checkout that its programs and its driver suite need; what is built must be built. */
-const CHECKOUT = ['bin', 'dist', 'src', 'test', 'scripts', 'agent/bin', 'host/bin', 'package.json'] as const;
+const CHECKOUT = [
+  'bin',
+  'dist',
+  'src',
+  'test',
+  'scripts',
+  'agent/bin',
+  'host/bin',
+  'root/bin',
+  'package.json',
+] as const;
 /** Tools for developers, which take most of the space. */
 const LEFT_OUT = ['@biomejs', '@typescript', 'typescript', '@esbuild', 'esbuild'];
 const IMAGE = 'debian-bookworm';

@@ -79,6 +79,14 @@ const PLANTED: Planted[] = [
     finds: ['product-stands-alone'],
   },
   {
+    what: 'the helper of root that imports the host tools, and a module that is replaced by a folder',
+    files: {
+      'root/main.go': 'package main\n\nimport "banger.dev/host/internal/oci"\n',
+      'host/go.mod': 'module banger.dev/host\n\nreplace a => ../agent\n',
+    },
+    finds: ['go-modules-apart', 'go-modules-apart'],
+  },
+  {
     what: 'an import without its extension',
     files: used('src/cli/main.ts', "import '../base/text';"),
     finds: ['imports-resolve'],

@@ -68,6 +68,25 @@ export const productStandsAlone: Rule = {
   },
 };
 
+/** Our Go modules are domains of trust: the one that runs as root contains no code of the others. */
+export const goModulesApart: Rule = {
+  name: 'go-modules-apart',
+  find(project) {
+    const findings: Finding[] = [];
+    for (const [path, text] of project.texts) {
+      const own = /^(agent|host|root)\/.*(\.go|go\.mod)$/.exec(path)?.[1];
+      if (own === undefined) continue;
+      for (const [index, line] of text.split('\n').entries()) {
+        const other: string = /\bbanger\.dev\/(agent|host|root)\b/.exec(line)?.[1] ?? own;
+        const isReplaced = path.endsWith('go.mod') && /^\s*(replace\b|.*=>)/.test(line);
+        if (other === own && !isReplaced) continue;
+        findings.push({ path, line: index + 1, message: `the Go module ${own} stands alone` });
+      }
+    }
+    return findings;
+  },
+};
+
 /** Every file of `src/` is in a layer of the table above. */
 export const knownLayers: Rule = {
   name: 'known-layers',
