@@ -38,7 +38,10 @@ import { vm } from '../../src/protocol/vm.ts';
 // What commands print with `--json`. `docs/cli.md` is generated from it, and
 // `test/integration/cli/every-option.test.ts` compares it with the real output.
 
-const exit = anyOf(object({ code: integer() }), object({ signal: text(), number: integer() }));
+const exit = anyOf(
+  object({ code: integer(), timedOut: optional(constant(true)) }),
+  object({ signal: text(), number: integer() }),
+);
 const exitStatus = integer('as that of banger itself');
 
 const span = object({ stage: text(), ms: number('milliseconds') });

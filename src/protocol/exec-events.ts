@@ -64,8 +64,10 @@ function eventOf(frame: Frame): ExecEvent {
 }
 
 function exitOf(frame: Frame): ExecExit {
-  const { code, signal, number } = fields(frame);
-  if (signal === undefined) return { code: integer(code, frame) };
+  const { code, signal, number, timedOut } = fields(frame);
+  if (signal === undefined) {
+    return { code: integer(code, frame), ...(timedOut === true ? { timedOut } : {}) };
+  }
   if (typeof signal !== 'string') throw broken('a signal without a name', frame);
   return { signal: printable(signal), number: integer(number, frame) };
 }

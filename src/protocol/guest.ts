@@ -6,7 +6,7 @@ import type { ObjectOf, ValueOf } from '../base/json-schema/schema.ts';
 /**
  * The version of the protocol on the agent's stream: the generation of the agent in new VMs.
  */
-export const AGENT_GENERATION = 1;
+export const AGENT_GENERATION = 2;
 
 /**
  * Oldest generation that this program still supports. A VM keeps its agent while it runs and when it is
@@ -70,8 +70,14 @@ export interface ExecStart {
   pty?: TerminalSize & { term?: string };
 }
 
-/** How a command ended: with an exit code, or by a signal (`{ signal: 'SIGKILL', number: 9 }`). */
-export type ExecExit = { code: number } | { signal: string; number: number };
+/**
+ * How a command ended: with an exit code, or by a signal (`{ signal: 'SIGKILL', number: 9 }`). With
+ * `timedOut`, its time limit ended it, and the code is 124.
+ */
+export type ExecExit = { code: number; timedOut?: true } | { signal: string; number: number };
+
+/** The generation of agents that can limit the time of a command. */
+export const TIME_LIMIT_GENERATION = 2;
 
 /**
  * Codes of the `error` frame. The daemon sends the last two in the middle of a command: `lost` when the guest

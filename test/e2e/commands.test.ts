@@ -48,6 +48,19 @@ describe('commands in a VM', () => {
     assert.equal(ran.code, 128 + 15);
   });
 
+  test('--timeout ends a command with its descendants, with status 124 and a message', async () => {
+    const script = 'setsid sleep 4321 & echo begun; wait';
+    const ran = await lab.run(['vm', 'exec', '--timeout', '1s', 'box', '--', 'sh', '-c', script]);
+    assert.equal(ran.code, 124, ran.stderr);
+    assert.equal(ran.stdout.toString(), 'begun\n');
+    assert.match(
+      ran.stderr,
+      /the command ran longer than 1 s: it and everything that it had started were ended/,
+    );
+    const left = await lab.run(['vm', 'exec', 'box', '--', 'pgrep', '-f', 'sleep 4321']);
+    assert.equal(left.code, 1, left.stdout.toString());
+  });
+
   test('stdin arrives complete', async () => {
     const lines = Buffer.from(Array.from({ length: 2_000_000 }, (_, index) => `${index + 1}\n`).join(''));
     const ran = await lab.run(['vm', 'exec', 'box', '--', 'sha256sum'], {

@@ -64,5 +64,9 @@ for (const [host, newest] of [
     assert.equal(stream.errored, null, 'it ends a connection with the output of its port');
     await new Promise((resolve) => server.close(resolve));
     assert.ok((await link.stats({ signal })).cpu.count > 0);
+    await assert.rejects(link.exec({ signal, timeoutMs: 1_000 }), {
+      code: 'GUEST_GENERATION',
+      message: /^Cannot limit the time of a command in the guest: the VM has an earlier agent/,
+    });
   });
 }

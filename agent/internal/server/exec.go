@@ -32,6 +32,11 @@ func (s *service) exec(w http.ResponseWriter, r *http.Request) {
 	w.Header()["Content-Type"] = []string{"application/octet-stream"}
 	out := newFrameWriter(w)
 	defer out.close()
+	most, err := timeLimit(r)
+	if err != nil {
+		out.fail(process.BadRequest, err)
+		return
+	}
 	body := &bodyReader{Reader: r.Body}
 	frames := execframe.NewReader(bufio.NewReaderSize(body, frameReadBytes))
 	spec, err := readStart(frames)
@@ -53,7 +58,9 @@ func (s *service) exec(w http.ResponseWriter, r *http.Request) {
 	c := &command{Process: p, conn: connOf(r), out: out, input: newInput(p.Stdin, spec.Terminal != nil, out), uncount: uncount}
 	stop := context.AfterFunc(r.Context(), c.leave)
 	go c.follow(frames, body)
+	limit := p.LimitTo(most, c.cutOff)
 	status, err := c.run()
+	isTimedOut := limit.Over()
 	c.finished.Store(true)
 	if !stop() {
 		// The host is gone: the rest of the session must be ended or detached before this command counts as
@@ -68,10 +75,12 @@ func (s *service) exec(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		out.fail(process.Failed, err)
+	case isTimedOut:
+		out.last(execframe.Exit, exitCode{Code: timedOutCode, TimedOut: true})
 	case status.Signal != 0:
 		out.last(execframe.Exit, exitSignal{process.SignalName(status.Signal), int(status.Signal)})
 	default:
-		out.last(execframe.Exit, exitCode{status.Code})
+		out.last(execframe.Exit, exitCode{Code: status.Code})
 	}
 }
 

@@ -38,6 +38,8 @@ type (
 	}
 	exitCode struct {
 		Code int `json:"code"`
+		// TimedOut: the command was ended because its time limit had passed.
+		TimedOut bool `json:"timedOut,omitempty"`
 	}
 	exitSignal struct {
 		Signal string `json:"signal"`

@@ -127,12 +127,18 @@ type run struct {
 // exec starts a command as the user who runs the tests.
 func (h *host) exec(t *testing.T, start map[string]any) *run {
 	t.Helper()
+	return h.execAt(t, "/exec", start)
+}
+
+// execAt is exec with a query.
+func (h *host) execAt(t *testing.T, path string, start map[string]any) *run {
+	t.Helper()
 	if start["user"] == nil {
 		start["user"] = fmt.Sprint(os.Getuid())
 	}
 	reader, writer := io.Pipe()
 	ctx, cancel := context.WithCancel(context.Background())
-	request, err := http.NewRequestWithContext(ctx, "POST", "http://guest/exec", reader)
+	request, err := http.NewRequestWithContext(ctx, "POST", "http://guest"+path, reader)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,17 +6,18 @@ import { abortable } from '../../base/async.ts';
 import { type AppError, isAppError, isErrno } from '../../base/errors.ts';
 import { LineSplitter } from '../../base/text/line-splitter.ts';
 import type { GuestAgent } from '../../core/ports/guest.ts';
-import type {
-  ExecStart,
-  GuestHealth,
-  GuestPath,
-  GuestPort,
-  GuestStats,
-  Personalisation,
-  Personalised,
-  Synced,
-  TrimRequest,
-  Unpacked,
+import {
+  type ExecStart,
+  type GuestHealth,
+  type GuestPath,
+  type GuestPort,
+  type GuestStats,
+  type Personalisation,
+  type Personalised,
+  type Synced,
+  TIME_LIMIT_GENERATION,
+  type TrimRequest,
+  type Unpacked,
 } from '../../protocol/guest.ts';
 import {
   type Answer,
@@ -120,11 +121,22 @@ export class Http2GuestAgent implements GuestAgent {
     return this.#ask(request, HEALTH, options);
   }
 
-  async exec(options: Abortable): Promise<Duplex> {
-    return this.#open(
-      { action: 'run a command in the guest', method: 'POST', path: '/exec', hasBody: true, isBulk: true },
-      options,
-    );
+  async exec({ timeoutMs, ...options }: Abortable & { timeoutMs?: number | undefined }): Promise<Duplex> {
+    const request: Request = {
+      action: 'run a command in the guest',
+      method: 'POST',
+      path: '/exec',
+      hasBody: true,
+      isBulk: true,
+    };
+    if (timeoutMs === undefined) return this.#open(request, options);
+    const limited = {
+      ...request,
+      action: 'limit the time of a command in the guest',
+      path: `/exec?timeout=${timeoutMs}`,
+      since: TIME_LIMIT_GENERATION,
+    };
+    return this.#open(limited, options);
   }
 
   async run(

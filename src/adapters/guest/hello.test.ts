@@ -65,7 +65,10 @@ test('connect() sends a second hello with another nonce, and discards the echo o
   await using agent = await listenAsAgent((socket) => {
     onHello(socket, (_line, nonce) => {
       nonces.push(nonce);
-      if (nonces.length === 2) socket.write(`\0\u00ff garbage BANGER/1 ${nonces[0]}\nBANGER/1 ${nonce}\n`);
+      if (nonces.length === 2)
+        socket.write(
+          `\0\u00ff garbage BANGER/${AGENT_GENERATION} ${nonces[0]}\nBANGER/${AGENT_GENERATION} ${nonce}\n`,
+        );
     });
   });
   await using _link = await connect(agent.path);

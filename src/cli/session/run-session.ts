@@ -1,3 +1,4 @@
+import { formatTime } from '../../base/text/words.ts';
 import type { ExecExit, ExecStart } from '../../protocol/guest.ts';
 import type { BangerClient } from '../../sdk/client.ts';
 import type { ExecSession } from '../../sdk/exec-session.ts';
@@ -25,6 +26,8 @@ export interface GuestRun {
   hasTerminal?: boolean | undefined;
   /** receives its stdout instead of our stdout */
   stdoutTo?: Sink;
+  /** after which the guest ends it */
+  timeoutMs?: number | undefined;
 }
 
 /**
@@ -50,7 +53,7 @@ export async function runInGuest(
   const isOurTerminal = hasTerminal && io.stdin.isTTY === true;
   const stopOutputProcessing = isOurTerminal ? await io.loadOutputStopper() : undefined;
   context.spans.begin('command');
-  using session = await client.exec(run.vmId, start, { signal });
+  using session = await client.exec(run.vmId, start, { signal, timeoutMs: run.timeoutMs });
   context.progress.clear();
   using _signals = forwardSignals({
     interrupts: context.interrupts,
@@ -95,10 +98,17 @@ async function passOutput(
         break;
       default:
         terminal?.endedWell();
+        if ('timedOut' in event.exit) context.warn(timedOutNotice(run.timeoutMs));
         return event.exit;
     }
   }
   throw signal.reason;
+}
+
+/** What a user is told when a command was ended by its time limit. */
+function timedOutNotice(timeoutMs: number | undefined): string {
+  const most = timeoutMs === undefined ? 'its time limit' : formatTime(timeoutMs);
+  return `the command ran longer than ${most}: it and everything that it had started were ended`;
 }
 
 /** Returns the exit status that a shell would report for how a command ended. */

@@ -62,8 +62,11 @@ export interface GuestAgent extends AsyncDisposable {
   health(options: Abortable): Promise<GuestHealth>;
   /** Waits until user commands may run. */
   ready(options: Abortable): Promise<GuestHealth>;
-  /** Opens a raw stream of exec frames; the caller writes the `start` frame. */
-  exec(options: Abortable): Promise<Duplex>;
+  /**
+   * Opens a raw stream of exec frames; the caller writes the `start` frame. After `timeoutMs`, the agent ends
+   * the command and all its descendants. Fails with GUEST_GENERATION when the agent cannot limit the time.
+   */
+  exec(options: Abortable & { timeoutMs?: number | undefined }): Promise<Duplex>;
   /**
    * Runs a command to its end and collects its output; with `onOutput`, passes on each part of the output
    * as it comes instead.

@@ -3,6 +3,7 @@ import { isAppError, messageOf } from '../../base/errors.ts';
 import { findRunningVm } from '../../core/vms/find-vm.ts';
 import { AGENT_DEADLINES_MS } from '../../core/vms/guest/agent-deadlines.ts';
 import { finishLeftCopy } from '../../core/vms/workspace/finish-copy.ts';
+import { type ExecQuery, execQuery } from '../../protocol/api/guest-queries.ts';
 import { EXEC_UPGRADE } from '../../protocol/api.ts';
 import { encodeJsonFrame, FRAME, FrameDecoder } from '../../protocol/exec-frames.ts';
 import type { ExecFailureCode } from '../../protocol/guest.ts';
@@ -12,18 +13,19 @@ import type { UpgradeRoute } from './upgrade-route.ts';
  * A command in the guest. Passes the frames through unchanged. When the client disconnects, the guest's
  * stream is reset, which ends the command's process group.
  */
-export const EXEC_UPGRADE_ROUTE: UpgradeRoute = {
+export const EXEC_UPGRADE_ROUTE: UpgradeRoute<ExecQuery> = {
   verb: 'exec',
   summary: 'Run a command: after the upgrade, exec frames both ways (docs/agent-protocol.md)',
+  query: execQuery,
   protocol: EXEC_UPGRADE,
-  async open(app, { ref, signal }) {
+  async open(app, { ref, query: { timeoutMs }, signal }) {
     const record = findRunningVm(app.world.records, ref);
     await finishLeftCopy(app.world, record, { signal });
     const agent = await app.world.live.agent(record.id, {
       signal,
       helloDeadlineMs: AGENT_DEADLINES_MS.stream,
     });
-    return await agent.exec({ signal });
+    return await agent.exec({ signal, timeoutMs });
   },
   join,
 };

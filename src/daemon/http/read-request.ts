@@ -37,7 +37,7 @@ export function readQuery(query: string, schema: JsonSchema): unknown {
   const value = Object.fromEntries(
     given.map(([name, text]) => [
       name,
-      isInteger(schema, name) && /^\d{1,9}$/.test(text) ? Number(text) : text,
+      isInteger(schema, name) && /^\d{1,15}$/.test(text) ? Number(text) : text,
     ]),
   );
   if (Object.keys(value).length < given.length) throw refusal(['a parameter of the query is given twice']);

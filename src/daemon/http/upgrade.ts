@@ -16,7 +16,7 @@ import type { UpgradeRoute } from './upgrade-route.ts';
 
 /** Every route of a VM that asks for another protocol. */
 export const UPGRADE_ROUTES: readonly UpgradeRoute[] = [
-  EXEC_UPGRADE_ROUTE,
+  EXEC_UPGRADE_ROUTE as UpgradeRoute,
   TCP_UPGRADE_ROUTE as UpgradeRoute,
 ];
 

@@ -2,6 +2,20 @@ import { closedObject, integer, oneOf, optional, text } from '../../base/json-sc
 import type { ValueOf } from '../../base/json-schema/schema.ts';
 import { absolutePath, flag } from './common.ts';
 
+/** Longest time limit of a command, in `ms`: that of a timer, nearly 25 days. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** Query of `POST /v1/vms/REF/exec`. */
+export const execQuery = closedObject({
+  timeoutMs: optional(
+    integer('the guest ends the command and its descendants after so many ms', {
+      minimum: 1,
+      maximum: MAX_TIMEOUT_MS,
+    }),
+  ),
+});
+export type ExecQuery = ValueOf<typeof execQuery>;
+
 /** Query of `GET /v1/vms/REF/stat`, and of `PUT /v1/vms/REF/files`: a path in the guest. */
 export const guestPathQuery = closedObject({ path: absolutePath });
 export type GuestPathQuery = ValueOf<typeof guestPathQuery>;

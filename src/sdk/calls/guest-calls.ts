@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Abortable } from '../../base/abort.ts';
 import type {
+  ExecQuery,
   GuestPathQuery,
   GuestPortQuery,
   LogsQuery,
@@ -22,12 +23,22 @@ import { flag, vmPath, withQuery } from '../paths.ts';
 import { callWithContent } from '../transport.ts';
 import type { Caller } from './caller.ts';
 
+/** How long a command may run. */
+export interface TimeLimited extends Abortable {
+  timeoutMs?: number | undefined;
+}
+
 /** Commands, files, ports, usage and logs of a VM. */
 export interface GuestCalls {
-  /** Starts a command in the guest. Disposing of the session kills it if it still runs. */
-  exec(ref: string, start: ExecStart, options: Abortable): Promise<ExecSession>;
+  /**
+   * Starts a command in the guest. Disposing of the session kills it if it still runs. After `timeoutMs` the
+   * guest ends it and all its descendants.
+   *
+   * @throws {AppError} GUEST_GENERATION when the agent of the guest is too old for `timeoutMs`.
+   */
+  exec(ref: string, start: ExecStart, options: TimeLimited): Promise<ExecSession>;
   /** The raw stream of exec frames (`docs/agent-protocol.md`); the caller writes the `start` frame. */
-  execStream(ref: string, options: Abortable): Promise<Duplex>;
+  execStream(ref: string, options: TimeLimited): Promise<Duplex>;
   /**
    * Connects to a TCP port on the guest's loopback addresses. Ending the stream ends the port's input. When
    * the port's output ends, the stream ends too; with `allowHalfOpen`, as with `net.connect`, you may write
@@ -70,8 +81,8 @@ export interface GuestCalls {
 
 /** {@link GuestCalls} over one transport. */
 export function guestCalls(caller: Caller): GuestCalls {
-  const execStream: GuestCalls['execStream'] = async (ref, options) =>
-    await caller.upgrade(vmPath(ref, 'exec'), EXEC_UPGRADE, options);
+  const execStream: GuestCalls['execStream'] = async (ref, { timeoutMs, signal }) =>
+    await caller.upgrade(withQuery<ExecQuery>(vmPath(ref, 'exec'), { timeoutMs }), EXEC_UPGRADE, { signal });
   return {
     exec: async (ref, start, options) =>
       startExec(await execStream(ref, options), start, { ...options, ref }),

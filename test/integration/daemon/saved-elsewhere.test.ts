@@ -76,7 +76,7 @@ test('a guest with an unsupported generation of the agent is refused before it r
   guests.isForeign = true;
   await assert.rejects(resultOf(client.startVm('web', { signal })), {
     code: 'SAVED_GUEST_DIFFERS',
-    message: /saved with the guest agent generation 99, and this host has generation 1$/,
+    message: /saved with the guest agent generation 99, and this host has generations? [0-9 to]+$/,
   });
   guests.isForeign = false;
   guests.agentGeneration = undefined;

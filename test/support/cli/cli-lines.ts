@@ -27,6 +27,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--rm --image alpine:3.20 --kernel-ref fake-kernel --entrypoint', needsRoot: true },
     { words: '--rm --image alpine:3.20 --platform linux/arm64 --entrypoint', needsRoot: true },
     { words: '--rm --json --timings -- true', needsRoot: true },
+    { words: '--rm --timeout 200ms -- sleep 60', needsRoot: true, status: 124 },
     { words: '--rm -w DIR --out none --out-dir DIR/out -- false', needsRoot: true, status: 1 },
     {
       words:
@@ -57,6 +58,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--guest-path / --auto-prepare made1 -- true', needsRoot: true },
     { words: '-t --timings made1 -- true', needsRoot: true },
     { words: '--json --timings made1 -- true', needsRoot: true },
+    { words: '--timeout 200ms made1 -- sleep 60', needsRoot: true, status: 124 },
   ],
   // The guests are processes of this host, so a running VM has this host's ports, perhaps an sshd's too.
   'vm ssh': [{ words: '-t made2 -- true', status: 1 }],

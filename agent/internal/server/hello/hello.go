@@ -18,7 +18,11 @@ import (
 )
 
 // Generation is the version of the protocol (docs/agent-protocol.md).
-const Generation = 1
+const Generation = 2
+
+// OldestGeneration is the oldest generation of a host that this agent serves: a VM keeps its agent when
+// banger is rolled back to an earlier version.
+const OldestGeneration = 1
 
 // Preface is what every HTTP/2 client sends first (RFC 9113, section 3.4).
 const Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -32,12 +36,16 @@ const (
 
 // Line formats a hello of this generation.
 func Line(nonce string) []byte {
-	return fmt.Appendf(nil, "%s%d %s\n", magic, Generation, nonce)
+	return line(Generation, nonce)
+}
+
+func line(generation int, nonce string) []byte {
+	return fmt.Appendf(nil, "%s%d %s\n", magic, generation, nonce)
 }
 
 // Meet answers every hello from r until the HTTP/2 preface follows one, consumes the preface too, and returns
-// nil. It discards everything else. It answers a hello of another generation with its own generation, and
-// continues. When the stream ends earlier, it returns the error of r or w.
+// nil. It discards everything else. It answers a hello of a generation that it does not serve with its own
+// generation, and continues. When the stream ends earlier, it returns the error of r or w.
 func Meet(r *bufio.Reader, w io.Writer) error {
 	tail := make([]byte, 0, 2*lineLimit)
 	met := false
@@ -62,10 +70,14 @@ func Meet(r *bufio.Reader, w io.Writer) error {
 		if !ok {
 			continue
 		}
-		if _, err := w.Write(Line(nonce)); err != nil {
+		met = generation >= OldestGeneration && generation <= Generation
+		answer := Generation
+		if met {
+			answer = generation
+		}
+		if _, err := w.Write(line(answer, nonce)); err != nil {
 			return err
 		}
-		met = generation == Generation
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -66,7 +67,15 @@ func TestMeetIgnoresAnythingButAHello(t *testing.T) {
 	}
 }
 
-func TestMeetRequiresItsOwnGenerationBeforeThePreface(t *testing.T) {
+func TestMeetEchoesAnEarlierGenerationThatItServes(t *testing.T) {
+	hello := fmt.Sprintf("BANGER/%d %s\n", OldestGeneration, nonceA)
+	answer, rest, err := meet(t, hello+Preface+"rest")
+	if answer != hello || rest != "rest" || err != nil {
+		t.Fatalf("got answer %q, rest %q, error %v", answer, rest, err)
+	}
+}
+
+func TestMeetRequiresAGenerationThatItServesBeforeThePreface(t *testing.T) {
 	answer, _, err := meet(t, "BANGER/7 "+nonceA+"\n"+Preface)
 	if answer != string(Line(nonceA)) || !errors.Is(err, io.EOF) {
 		t.Fatalf("got answer %q, error %v", answer, err)

@@ -1,8 +1,6 @@
 package process
 
 import (
-	"bytes"
-	"fmt"
 	"os"
 	"strconv"
 	"time"
@@ -75,36 +73,16 @@ func (p *Process) session() []int {
 		if err != nil {
 			continue
 		}
-		state, session, ok := readStat(pid)
-		if !ok || session != p.PID {
+		found, ok := readStat(pid)
+		if !ok || found.session != p.PID {
 			continue
 		}
 		if p.reaped && pid == p.PID {
 			return nil
 		}
-		if state != 'Z' && state != 'X' {
+		if found.isAlive() {
 			members = append(members, pid)
 		}
 	}
 	return members
-}
-
-// readStat parses proc_pid_stat(5): pid (name) state ppid pgrp session. The name may contain any character,
-// ")" included.
-func readStat(pid int) (state byte, session int, ok bool) {
-	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, 0, false
-	}
-	return parseStat(content)
-}
-
-func parseStat(content []byte) (state byte, session int, ok bool) {
-	_, rest, found := bytes.Cut(content[max(0, bytes.LastIndexByte(content, ')')):], []byte(") "))
-	fields := bytes.Fields(rest)
-	if !found || len(fields) < 4 || len(fields[0]) != 1 {
-		return 0, 0, false
-	}
-	session, err := strconv.Atoi(string(fields[3]))
-	return fields[0][0], session, err == nil
 }

@@ -247,8 +247,8 @@ func TestEndEndsTheWholeSession(t *testing.T) {
 			if left := p.session(); len(left) > 0 {
 				t.Fatalf("left behind: %v", left)
 			}
-			if state, _, ok := readStat(pid); ok && state != 'Z' {
-				t.Fatalf("process %d is in state %c", pid, state)
+			if found, ok := readStat(pid); ok && found.state != 'Z' {
+				t.Fatalf("process %d is in state %c", pid, found.state)
 			}
 		})
 	}
@@ -311,8 +311,8 @@ func FuzzParseStatNeverPanics(f *testing.F) {
 }
 
 func TestParseStatLooksBehindTheName(t *testing.T) {
-	state, session, ok := parseStat([]byte("42 (a) R 9 9 9) Z 1 42 7 0 -1\n"))
-	if !ok || state != 'Z' || session != 7 {
-		t.Fatalf("got %c %d %v", state, session, ok)
+	got, ok := parseStat([]byte("42 (a) R 9 9 9) Z 1 42 7 0 -1 0 1 2 3 4 5 6 7 8 20 0 1 0 987654 11\n"))
+	if want := (stat{'Z', 1, 7, 987654}); !ok || got != want {
+		t.Fatalf("got %v %v, want %v", got, ok, want)
 	}
 }

@@ -39,6 +39,7 @@ export async function execInVm(plan: ExecPlan, context: CommandContext): Promise
       },
       isShell: false,
       hasTerminal: plan.hasTerminal,
+      timeoutMs: plan.timeoutMs,
       ...(plan.isJson ? { stdoutTo: context.stderr } : {}),
     },
     context,

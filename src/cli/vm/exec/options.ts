@@ -1,5 +1,6 @@
 import type { OptionDefinitions } from '../../program/command.ts';
 import { ENV_OPTION, WORKDIR_OPTION } from '../guest-env.ts';
+import { TIMEOUT_OPTION } from '../time-limit.ts';
 import { TIMINGS } from '../vm-options.ts';
 
 /** Options of `vm exec`. */
@@ -24,6 +25,7 @@ export const EXEC_OPTIONS = {
     summary: 'name or number of the user that runs the command',
     defaultText: () => 'root',
   },
+  ...TIMEOUT_OPTION,
   tty: { type: 'flag', short: 't', summary: 'give the command a terminal, even without one here' },
   noTty: { type: 'flag', short: 'T', summary: 'do not give the command a terminal' },
   timings: TIMINGS,

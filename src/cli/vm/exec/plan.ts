@@ -5,6 +5,7 @@ import { ProblemList } from '../../program/problems.ts';
 import { commandOf } from '../guest-command.ts';
 import { environmentOf, userOf, workdirOf } from '../guest-env.ts';
 import { guestFolder } from '../guest-path.ts';
+import { timeLimitOf } from '../time-limit.ts';
 import type { EXEC_OPTIONS } from './options.ts';
 
 /** The checked command line of `vm exec`. */
@@ -16,6 +17,7 @@ export interface ExecPlan {
   /** copies what has changed when the workspace is stale */
   isAutoPrepared: boolean;
   user?: string;
+  timeoutMs?: number;
   /** absent: decided by our own streams */
   hasTerminal?: boolean;
   isJson: boolean;
@@ -39,6 +41,7 @@ export function execPlanOf(
   const env = problems.attempt(() => environmentOf(options.env, ownEnv));
   const workdir = problems.attempt(() => startOf(options));
   const user = problems.attempt(() => userOf(options.user));
+  const timeoutMs = problems.attempt(() => timeLimitOf(options.timeout));
   if (options.json && options.tty) {
     problems.add(
       new AppError('USAGE_OPTIONS', 'Cannot use --json with --tty: stdout is for the JSON', {
@@ -55,6 +58,7 @@ export function execPlanOf(
     ...(workdir === undefined ? {} : { workdir }),
     isAutoPrepared: options.autoPrepare,
     ...(user === undefined ? {} : { user }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(options.tty || options.noTty || options.json ? { hasTerminal: options.tty } : {}),
     isJson: options.json,
     isTimed: options.timings,

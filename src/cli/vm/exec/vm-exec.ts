@@ -11,7 +11,7 @@ export const vmExec = defineCommand({
     '',
     'On a terminal the command gets a terminal too; else stdin, stdout and stderr pass through unchanged and separately. Where stdin must not be read, as in a shell loop, add </dev/null.',
     '',
-    "The exit status is that of the command, 128+n when signal n killed it, 125 when banger failed, 126 or 127 when the command could not be started. With --json, stdout has one JSON value about how the command ended, and all of the command's output goes to stderr.",
+    "The exit status is that of the command, 128+n when signal n killed it, 125 when banger failed, 126 or 127 when the command could not be started, 124 when --timeout ended it. With --json, stdout has one JSON value about how the command ended, and all of the command's output goes to stderr.",
   ].join('\n'),
   examples: [
     { command: 'banger vm exec web -- bash', does: 'A shell in a running VM.' },
@@ -19,6 +19,10 @@ export const vmExec = defineCommand({
     {
       command: 'banger vm exec -e CI=1 -w /srv web -- make test',
       does: 'With an environment variable, in another folder.',
+    },
+    {
+      command: 'banger vm exec --timeout 10m web -- make test',
+      does: 'Ends the command and all its processes when it takes longer, also when banger itself is gone.',
     },
     { command: 'banger vm exec web -- tar c /srv | tar x', does: 'Copies files out.' },
   ],

@@ -1,8 +1,8 @@
 import { AppError } from '../../../base/errors.ts';
-import { parseDuration } from '../../../base/text/duration.ts';
 import type { WaitForVmRequest } from '../../../protocol/api/vm-requests.ts';
 import { WAIT_CONDITIONS, type WaitCondition } from '../../../protocol/vm.ts';
 import { ProblemList } from '../../program/problems.ts';
+import { timeLimitOf } from '../time-limit.ts';
 
 /** Option values of `vm wait`. */
 export interface WaitOptions {
@@ -18,7 +18,7 @@ export interface WaitOptions {
 export function waitRequestOf({ until = 'stopped', timeout }: WaitOptions): WaitForVmRequest {
   const problems = new ProblemList();
   const condition = problems.attempt(() => parseCondition(until));
-  const timeoutMs = timeout === undefined ? undefined : problems.attempt(() => parseTimeout(timeout));
+  const timeoutMs = problems.attempt(() => timeLimitOf(timeout));
   problems.throwAny();
   return { until: condition ?? 'stopped', ...(timeoutMs === undefined ? {} : { timeoutMs }) };
 }
@@ -34,13 +34,4 @@ function parseCondition(text: string): WaitCondition {
       details: { field: 'until', value: text },
     },
   );
-}
-
-function parseTimeout(text: string): number {
-  const timeoutMs = parseDuration(text, '--timeout');
-  if (timeoutMs > 0) return timeoutMs;
-  throw new AppError('USAGE_OPTION_VALUE', `Cannot use "${text}" for --timeout: it is not more than 0`, {
-    hint: 'give a longer time, or leave --timeout out to wait without a limit',
-    details: { field: 'timeout', value: text },
-  });
 }

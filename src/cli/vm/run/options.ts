@@ -1,5 +1,6 @@
 import type { OptionDefinitions } from '../../program/command.ts';
 import { ENV_OPTION, WORKDIR_OPTION } from '../guest-env.ts';
+import { TIMEOUT_OPTION } from '../time-limit.ts';
 import { VM_OPTIONS } from '../vm-options.ts';
 import { WORKSPACE_OPTIONS } from '../workspace/workspace-options.ts';
 
@@ -16,6 +17,7 @@ export const RUN_OPTIONS = {
     summary: 'name or number of the user that runs the command or the shell',
     defaultText: () => "the image's own, or root when a working tree is copied",
   },
+  ...TIMEOUT_OPTION,
   entrypoint: {
     type: 'flag',
     summary: "run the image's own program; a command after -- becomes its arguments",

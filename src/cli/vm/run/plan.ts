@@ -8,6 +8,7 @@ import type { Invocation, OptionValues } from '../../program/command.ts';
 import { ProblemList } from '../../program/problems.ts';
 import { commandOf } from '../guest-command.ts';
 import { environmentOf, userOf, workdirOf } from '../guest-env.ts';
+import { timeLimitOf } from '../time-limit.ts';
 import { createRequestOf } from '../vm-options.ts';
 import { workspaceChoiceOf } from '../workspace/workspace-options.ts';
 import type { WayOut } from './bring-out.ts';
@@ -40,6 +41,8 @@ export interface RunPlan {
   env: Record<string, string>;
   /** where the command or the shell starts; absent: in the working tree */
   workdir?: string;
+  /** of the command or the shell, not of what comes before it */
+  timeoutMs?: number;
   isRemoved: boolean;
   isDetached: boolean;
   /** does not install tools */
@@ -72,6 +75,7 @@ export function planOf(
   const env = problems.attempt(() => environmentOf(options.env, ownEnv));
   const workdir = problems.attempt(() => workdirOf(options.workdir));
   const user = problems.attempt(() => userOf(options.user));
+  const timeoutMs = problems.attempt(() => timeLimitOf(options.timeout));
   const hasCommand = trailing !== undefined || options.entrypoint;
   const hasFolder = args[0] !== undefined || options.workdir !== undefined;
   for (const problem of outProblems(options, { hasCommand, hasFolder })) problems.add(problem);
@@ -88,6 +92,7 @@ export function planOf(
     ...(user === undefined ? {} : { user }),
     env: env ?? {},
     ...(workdir === undefined ? {} : { workdir }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(options.outDir === undefined
       ? {}
       : { out: { patterns: options.out, dir: resolve(cwd(), options.outDir) } }),
@@ -143,6 +148,7 @@ function contradictions(
     ['env', options.env.length > 0 && !options.devcontainer],
     ['workdir', options.workdir !== undefined],
     ['user', options.user !== undefined],
+    ['timeout', options.timeout !== undefined],
   ] as const) {
     if (!options.detach || !isGiven) continue;
     const message = `Cannot use --${flag} with --detach: it applies to a command, and --detach runs none`;

@@ -238,6 +238,7 @@ function guestRunOf(
     vmId: vm.id,
     start,
     isShell: !plan.command && !plan.hasEntrypoint,
+    timeoutMs: plan.timeoutMs,
     ...(plan.isJson ? { stdoutTo: context.stderr, hasTerminal: false } : {}),
   };
 }
