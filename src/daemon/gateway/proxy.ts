@@ -82,6 +82,8 @@ function proxyOver(stream: Duplex, request: IncomingMessage): ProxyServer {
   // Errors of the stream show as those of the request.
   stream.on('error', () => {});
   for (const name of Object.keys(request.headers)) if (FORWARDED.test(name)) delete request.headers[name];
+  // Trailers are not passed on, and Node throws where nobody can catch it when they announce none.
+  delete request.headers.trailer;
   return createProxyServer({
     target: TARGET,
     agent: new GuestSocketAgent(stream),
