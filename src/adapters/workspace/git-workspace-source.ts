@@ -1,16 +1,15 @@
-import { isDeepStrictEqual } from 'node:util';
 import { ResourceStack } from '../../base/resource-stack.ts';
 import type { WorkspaceContent, WorkspaceSource } from '../../core/ports/workspace.ts';
 import { findCommits, readHeadCommit } from './git/git-repository.ts';
 import { checkNewBranch } from './new-branch.ts';
-import { keptChoice, openWorkspace, packWorkspace } from './pack-workspace.ts';
-import { changeOfAll, describeAgain, isSameRepository } from './sent/freshness.ts';
+import { openWorkspace, packWorkspace } from './pack-workspace.ts';
+import { compareWithSent } from './sent/compare-with-sent.ts';
+import { changeOfAll } from './sent/freshness.ts';
 import { keptDir, readKeptOf } from './sent/kept-tree.ts';
 import { packDelta } from './sent/pack-delta.ts';
 import { allUntracked, countOf, listTracked, prefixed } from './sent-files.ts';
 import { openSubmodules, prefixOf, submoduleNames } from './submodules.ts';
 import { requireTar } from './tar-stream.ts';
-import { allEnded } from './task-group.ts';
 import { findTooling } from './tooling.ts';
 import {
   describeWorkspace,
@@ -75,22 +74,8 @@ export function createGitWorkspaceSource(options: GitWorkspaceSourceOptions): Wo
       const kept = await readKeptOf(dir, sentCommit);
       return kept && (await changeOfAll(dir, kept, { env: options.env, signal }));
     },
-    sameAsSent: async (dir, { path, sentCommit, signal, ...content }) => {
-      const kept = await readKeptOf(dir, sentCommit);
-      if (!kept || content.branch !== undefined) return undefined;
-      if (!isDeepStrictEqual(kept.choice, keptChoice(path, content))) return undefined;
-      // Each of them is compared when its delta is packed.
-      if (kept.submodules && kept.submodules.length > 0) return undefined;
-      // Only reading those files says whether they are as they were.
-      if (kept.unchecked.length > 0) return undefined;
-      const call = { env: options.env, signal };
-      const [change, isSame, summary] = await allEnded([
-        changeOfAll(dir, kept, call),
-        isSameRepository(kept, { ...call, userGitDir: options.userGitDir }),
-        describeAgain(kept, call),
-      ]);
-      return change.kind === 'none' && isSame ? summary : undefined;
-    },
+    sameAsSent: async (dir, content) => (await compareWithSent(dir, { ...options, ...content })).summary,
+    compareWithSent: (dir, content) => compareWithSent(dir, { ...options, ...content }),
     open: (path, { signal, ...content }) =>
       withinSpace(options, () =>
         openWorkspace(path, { ...options, ...content, ...limitOf(content), signal }),

@@ -81,6 +81,23 @@ export interface HostChange {
   headCommit?: string;
 }
 
+/** What a comparison with the tree that was sent last has found, so that a delta need not look again. */
+export interface TreeLook {
+  /** the tree with which it was compared */
+  sentCommit: string;
+  /** git's raw diff of the files whose time or size differs */
+  touched: Buffer;
+  untrackedCount: number;
+}
+
+/** How a working tree compares with the tree that was sent last. */
+export interface SentComparison {
+  /** what was sent with that tree, when sending it now would send the same */
+  summary?: PackedWorkspace['summary'];
+  /** absent when it is the same, and when a delta has to look for itself */
+  look?: TreeLook;
+}
+
 /** Reads git working trees; never writes to them. */
 export interface WorkspaceSource {
   /**
@@ -119,6 +136,11 @@ export interface WorkspaceSource {
     dir: string,
     options: Abortable & WorkspaceContent & { path: string; sentCommit: string | undefined },
   ): Promise<PackedWorkspace['summary'] | undefined>;
+  /** {@link sameAsSent}, and what it has found when the tree is not the same. */
+  compareWithSent(
+    dir: string,
+    options: Abortable & WorkspaceContent & { path: string; sentCommit: string | undefined },
+  ): Promise<SentComparison>;
   /**
    * Opens a working tree for sending it, after the checks of {@link inspect}. Disposing ends what it does and
    * removes its temporary files. Errors as there.
@@ -138,6 +160,8 @@ export interface WorkspaceSource {
         /** where the host keeps what it knows about the tree that was sent last */
         keptIn: string;
         base: Promise<DeltaBase | undefined>;
+        /** what was found a moment ago, with what is in `keptIn` */
+        look?: TreeLook;
       },
   ): Promise<(PackedDelta & AsyncDisposable) | undefined>;
   /** Removes what packings have left whose daemon was killed. Idempotent. */

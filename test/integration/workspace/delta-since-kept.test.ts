@@ -51,6 +51,7 @@ async function labOf(scratch: Scratch, root: string): Promise<Lab> {
     await packed.keep(keptIn);
   }
   const logged = logGit(scratch);
+  let count = 0;
   const inGuest = ([program, ...args]: readonly [string, ...string[]]): Buffer => {
     const ran = spawnSync(program, args, { env: scratch.env });
     assert.equal(ran.status, 0, ran.stderr.toString());
@@ -62,9 +63,17 @@ async function labOf(scratch: Scratch, root: string): Promise<Lab> {
       const tree = parseState(inGuest(stateCommand(guest)));
       const listTree = (): Promise<Buffer> =>
         Promise.resolve(scratch.git(guest, 'ls-tree', '-r', '-z', tree.sentCommit ?? ''));
+      count += 1;
+      // Every second time, with what a comparison has found, as `vm workspace prepare` does.
+      const { sentCommit } = tree;
+      const { look } =
+        count % 2 === 0
+          ? await scratch.source.compareWithSent(keptIn, { ...content, path: root, sentCommit, signal })
+          : {};
       logged.taken();
       const base = Promise.resolve({ ...tree, listTree });
-      await using delta = await scratch.source.packDelta(root, { ...content, keptIn, base, signal });
+      const from = { keptIn, base, ...(look ? { look } : {}) };
+      await using delta = await scratch.source.packDelta(root, { ...content, ...from, signal });
       assert.ok(delta);
       if (!delta.isEmpty) {
         const incoming = join(guest, '.git/banger/incoming');
@@ -114,6 +123,27 @@ test('the kept tree can be looked at again and again: it has all objects of its 
   lab.scratch.git(lab.root, 'commit', '-q', '-a', '-m', 'second');
   assert.equal((await lab.send()).isFromKept, false);
   assertSameToGit(lab.scratch, lab.root, lab.guest);
+});
+
+test('what a comparison has found is not looked for again', async () => {
+  using lab = await makeLab();
+  const { scratch, root, logged } = lab;
+  const keptIn = `${root}-kept`;
+  put(root, 'a', 'edited, too\n');
+  put(root, 'untracked');
+  const [sentCommit = '', headCommit = ''] = scratch
+    .git(lab.guest, 'rev-parse', 'refs/banger/sent', 'HEAD')
+    .toString()
+    .split('\n');
+  const { look, summary } = await scratch.source.compareWithSent(keptIn, { path: root, sentCommit, signal });
+  assert.equal(summary, undefined);
+  assert.ok(look);
+  logged.taken();
+  const base = Promise.resolve({ headCommit, sentCommit, branches: new Map<string, string>() });
+  await using delta = await scratch.source.packDelta(root, { keptIn, base, look, signal });
+  assert.equal(delta?.summary.untrackedCount, 1);
+  const walks = logged.taken().filter((line) => /^(diff-files|ls-files --others|diff) /.test(line));
+  assert.deepEqual(walks, []);
 });
 
 const OTHER_CHANGES: readonly { what: string; change: (lab: Lab) => void }[] = [

@@ -49,7 +49,7 @@ test('a tree that has not changed is compared without listing its index', async 
   const asked = logged.taken().map((line) => line.split(' ').slice(0, 2).join(' '));
   assert.deepEqual(asked.sort(), [
     'config --list',
-    'diff --quiet',
+    'diff-files --raw',
     'for-each-ref --format=%(objectname)',
     'ls-files --others',
   ]);

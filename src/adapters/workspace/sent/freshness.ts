@@ -16,6 +16,13 @@ import { areGitFilesAsSent } from './git-files.ts';
 import { digestOf } from './index-facts.ts';
 import { gitOfKept, type KeptTree, keptDir, readKept, refsDigest } from './kept-tree.ts';
 
+/** How to compare. */
+interface ChangeCall extends Abortable {
+  env: NodeJS.ProcessEnv;
+  /** whether a file that was sent is not as it was, when somebody else finds out; not for submodules */
+  isEdited?: Promise<boolean>;
+}
+
 /**
  * How the working tree differs from the tree that was sent last. Compares HEAD, the names of tracked files,
  * and the files themselves; it reads the content of those whose time or size changed, and of no others. Runs
@@ -25,7 +32,7 @@ import { gitOfKept, type KeptTree, keptDir, readKept, refsDigest } from './kept-
  */
 async function changeSince(
   kept: KeptTree,
-  { env, signal }: Abortable & { env: NodeJS.ProcessEnv },
+  { env, signal, isEdited: known }: ChangeCall,
 ): Promise<HostChange> {
   if (!(await isFolder(kept.root))) return { kind: 'gone' };
   const user = gitOfUser(kept, { env });
@@ -34,7 +41,7 @@ async function changeSince(
     const [commit, hasSameNames, isEdited, isAdded, isRestored] = await allEnded([
       headCommit(user, kept, { signal }),
       isIndexUntouched(kept).then((isSame) => isSame || isSameNames(user, kept, { signal })),
-      differs(own, { signal }),
+      known ?? differs(own, { signal }),
       kept.choice.isWithUntracked
         ? countOthers(own, { signal }).then((count) => count > 0)
         : Promise.resolve(false),
@@ -57,9 +64,9 @@ async function changeSince(
 export async function changeOfAll(
   dir: string,
   kept: KeptTree,
-  call: Abortable & { env: NodeJS.ProcessEnv },
+  { isEdited, ...call }: ChangeCall,
 ): Promise<HostChange> {
-  const change = await changeSince(kept, call);
+  const change = await changeSince(kept, { ...call, ...(isEdited ? { isEdited } : {}) });
   const { gitlinks = [], submodules = [] } = kept;
   if (change.kind !== 'none' || gitlinks.length === 0 || kept.choice.isWithoutSubmodules) return change;
   if (!isDeepStrictEqual(await initialised(kept, gitlinks), [...submodules]))
@@ -141,11 +148,17 @@ function gitOfUser({ root }: KeptTree, { env }: { env: NodeJS.ProcessEnv }): Git
   return gitAt({ folder: root, env: hostGitEnvironment(env), config: NO_PROGRAMS });
 }
 
-/** Whether a file that was sent is not as it was. Files that were only touched do not count. */
-async function differs(git: Git, call: GitCall): Promise<boolean> {
-  const args = ['diff', '--quiet', '--no-ext-diff', '--no-textconv', '--ignore-submodules'];
+/**
+ * Whether a file that was sent, or one of `names`, is not as it was. Files that were only touched do not
+ * count.
+ */
+export async function differs(
+  git: Git,
+  { names = [], ...call }: Pick<GitCall, 'signal'> & { names?: readonly string[] },
+): Promise<boolean> {
+  const args = ['diff', '--quiet', '--no-ext-diff', '--no-textconv', '--ignore-submodules', '--', ...names];
   // Git fails when an object is gone that it would compare with.
-  const { code } = await git.run(args, { ...call, okCodes: [0, 1, 128] });
+  const { code } = await git.run(['--literal-pathspecs', ...args], { ...call, okCodes: [0, 1, 128] });
   return code !== 0;
 }
 

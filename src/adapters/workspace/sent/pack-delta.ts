@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Abortable } from '../../../base/abort.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
-import type { DeltaBase, PackedDelta, WorkspaceContent } from '../../../core/ports/workspace.ts';
+import type { DeltaBase, PackedDelta, TreeLook, WorkspaceContent } from '../../../core/ports/workspace.ts';
 import { nulList } from '../git/nul-list.ts';
 import { DEFAULT_MAX_HISTORY_BYTES, stageOperation } from '../history-to-send.ts';
 import { checkNewBranch } from '../new-branch.ts';
@@ -31,7 +31,7 @@ import { type TreeToSend, wholeTree } from './tree-to-send.ts';
 /** A delta to pack. */
 type DeltaOptions = GitWorkspaceSourceOptions &
   Abortable &
-  WorkspaceContent & { keptIn: string; base: Promise<DeltaBase | undefined> };
+  WorkspaceContent & { keptIn: string; base: Promise<DeltaBase | undefined>; look?: TreeLook };
 
 /**
  * Packs what a guest lacks of the working tree that contains `path`: changed files, new objects, and what
@@ -51,7 +51,11 @@ export async function packDelta(
   const { noSubmodules } = options;
   const choice = keptChoice(path, options);
   const branchStart = await tasks.start((task) => checkNewBranch(work, { ...options, ...task }));
-  const others = tasks.start((task) => untrackedNames(work, { ...options, ...task }));
+  const { look, includeUntracked } = options;
+  const others =
+    look && !includeUntracked
+      ? Promise.resolve({ count: look.untrackedCount, names: Buffer.alloc(0) })
+      : tasks.start((task) => untrackedNames(work, { ...options, ...task }));
   const tooling = tasks.start(() => findTooling(repository.root));
   const tarChecked = tasks.start((task) => requireTar(repository.root, { ...task, env: options.env }));
   const read = await readBoth(work, { ...options, choice, branchStart, others });
@@ -129,7 +133,7 @@ async function readBoth(
   },
 ): Promise<{ base: DeltaBase; kept: KeptTree | undefined; tree: TreeToSend } | undefined> {
   const { tasks } = work;
-  const { keptIn, choice, branchStart, others, noSubmodules } = options;
+  const { keptIn, choice, branchStart, others, noSubmodules, look } = options;
   const { maxHistoryBytes = DEFAULT_MAX_HISTORY_BYTES } = options;
   const asked = tasks.start(() => options.base);
   const last = await tasks.start(() => readKept(keptIn));
@@ -138,7 +142,8 @@ async function readBoth(
   untracked.catch(() => {});
   const whole = { mentioned, maxHistoryBytes, noSubmodules, untracked };
   const since =
-    last && (await tasks.start((task) => treeSinceKept(work, { ...task, kept: last, choice, mentioned })));
+    last &&
+    (await tasks.start((task) => treeSinceKept(work, { ...task, kept: last, choice, mentioned, look })));
   const early = since ?? (await wholeTree(work, whole));
   const base = await asked;
   if (!base) return undefined;

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Abortable } from '../../../base/abort.ts';
 import { isAppError } from '../../../base/errors.ts';
 import { readdirIfThere } from '../../../base/files/if-there.ts';
-import type { DeltaBase } from '../../../core/ports/workspace.ts';
+import type { DeltaBase, TreeLook } from '../../../core/ports/workspace.ts';
 import { SHALLOW, shallowFile, USER_ATTRIBUTES } from '../config-files.ts';
 import { listRefs } from '../git/git-refs.ts';
 import { stageHistory } from '../git/history.ts';
@@ -35,6 +35,7 @@ interface SinceOptions extends Abortable {
   choice: KeptChoice;
   /** objects that an unfinished operation needs */
   mentioned: readonly string[];
+  look?: TreeLook | undefined;
 }
 
 /**
@@ -56,12 +57,14 @@ export async function treeSinceKept(
 }
 
 async function readSinceKept(work: WorkspaceWork, options: SinceOptions): Promise<TreeToSend | undefined> {
-  const { kept, signal } = options;
+  const { kept, look, signal } = options;
   const { repository, staged } = work;
   if (!isComparable(work, options) || !(await isSameSurroundings(work, kept))) return undefined;
   const indexPath = join(kept.gitDir, 'index');
   const [diff, refs, hasSameEntries] = await allEnded([
-    staged.git.run(RAW_DIFF, { signal, env: { GIT_INDEX_FILE: indexPath } }),
+    look?.sentCommit === kept.commit
+      ? Promise.resolve({ stdout: look.touched })
+      : staged.git.run(RAW_DIFF, { signal, env: { GIT_INDEX_FILE: indexPath } }),
     listRefs(repository.git, { signal }),
     isSameIndex(work, { kept, signal }),
   ]);

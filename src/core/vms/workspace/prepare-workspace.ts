@@ -9,7 +9,7 @@ import type { Task } from '../../../protocol/events.ts';
 import type { VmWorkspace } from '../../../protocol/vm.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
-import type { PackedWorkspace, WorkspaceSource } from '../../ports/workspace.ts';
+import type { SentComparison, TreeLook, WorkspaceSource } from '../../ports/workspace.ts';
 import { findRunningVm } from '../find-vm.ts';
 import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { VmHost, Vms } from '../world.ts';
@@ -106,13 +106,21 @@ async function prepareAlone(
   const { path, guestPath: _, packId: __, discardGuest = false, ...content } = request;
   const { sentTreeDir: keptIn } = world.files.folders(id);
   const last = record.workspace?.guestPath === guestPath ? record.workspace : undefined;
+  let look: TreeLook | undefined;
   if (last?.sentCommit !== undefined && !discardGuest && !record.copying) {
-    const same = await sameSummary(world.workspaces, { request, last, before, keptIn, signal });
+    const { summary: same, look: found } = await compare(world.workspaces, {
+      request,
+      last,
+      before,
+      keptIn,
+      signal,
+    });
     if (same) {
       if (last.isFromBase) await finishFromBase(world, id, { guestPath, tooling: same.tooling, signal });
       report({ event: 'progress', stage: 'workspace', detail: 'nothing has changed' });
       return { ...same, guestPath, bytes: 0 };
     }
+    look = found;
   }
   const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.stream });
   const update =
@@ -120,6 +128,7 @@ async function prepareAlone(
       ? await updateOrRefuse(world, id, {
           ...{ agent, vmName: record.name, path, guestPath, content, keptIn, signal },
           isDiscarding: discardGuest,
+          ...(look ? { look } : {}),
         })
       : undefined;
   if (update) own(update);
@@ -166,8 +175,8 @@ async function prepareAlone(
   };
 }
 
-/** The summary of the working tree, if the guest was sent exactly this one last. */
-async function sameSummary(
+/** Compares the working tree with the one that the guest was sent last. */
+async function compare(
   workspaces: WorkspaceSource,
   {
     request: { guestPath: _, packId: __, discardGuest: ___, ...choice },
@@ -181,12 +190,12 @@ async function sameSummary(
     before: OpenedBefore | undefined;
     keptIn: string;
   },
-): Promise<PackedWorkspace['summary'] | undefined> {
+): Promise<SentComparison> {
   if (before && isFromBase && choice.branch === undefined) {
-    if (before.beganWith === 'same tree') return before.tree.summary;
-    if (before.beganWith === 'older tree') return undefined;
+    if (before.beganWith === 'same tree') return { summary: before.tree.summary };
+    if (before.beganWith === 'older tree') return {};
   }
-  return await workspaces.sameAsSent(keptIn, { ...choice, sentCommit, signal });
+  return await workspaces.compareWithSent(keptIn, { ...choice, sentCommit, signal });
 }
 
 /** {@link updateWorkspace}, noted in the record from the first change in the guest on. */

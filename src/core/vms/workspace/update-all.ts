@@ -85,8 +85,9 @@ function submoduleRequest(
   { repoRoot, folder }: { repoRoot: string; folder: string },
 ): UpdateRequest {
   const { branch: _, from: __, ...content } = request.content satisfies WorkspaceContent;
+  const { look: ___, ...rest } = request;
   return {
-    ...request,
+    ...rest,
     path: `${repoRoot === '/' ? '' : repoRoot}/${folder}`,
     guestPath: `${request.guestPath}/${folder}`,
     below: `${request.below ?? ''}${folder}/`,

@@ -7,6 +7,7 @@ import type {
   DeltaBase,
   GuestTree,
   PackedDelta,
+  TreeLook,
   WorkspaceContent,
   WorkspaceSource,
 } from '../../ports/workspace.ts';
@@ -33,6 +34,8 @@ export interface UpdateRequest extends Abortable {
   content: WorkspaceContent;
   /** folder of the VM in which the host keeps what was sent last */
   keptIn: string;
+  /** what a comparison with that has just found */
+  look?: TreeLook;
   /** overwrite what the guest has changed */
   isDiscarding: boolean;
 }
@@ -69,10 +72,14 @@ export async function stageUpdate(
   agent: GuestAgent,
   request: UpdateRequest,
 ): Promise<StagedUpdate | undefined> {
-  const { path, guestPath, content, keptIn, signal, isDiscarding } = request;
+  const { path, guestPath, content, keptIn, look, signal, isDiscarding } = request;
   const asked = readBase(agent, request);
   asked.catch(() => {});
-  const packing = source.packDelta(path, { ...content, keptIn, base: asked, signal });
+  const packing = source.packDelta(path, {
+    ...content,
+    ...(look ? { look } : {}),
+    ...{ keptIn, base: asked, signal },
+  });
   const delta = await packing.finally(() => asked.catch(() => {}));
   const base = await asked;
   if (!delta || !base) return undefined;
