@@ -118,6 +118,22 @@ const doctorReport = object({
   fixed: optional(list(text(), 'what was removed, with --fix')),
 });
 
+const systemChanges = {
+  isDryRun: truth('nothing was changed'),
+  steps: list(
+    object({
+      kind: oneOf(['write', 'copy', 'link', 'remove', 'tidy', 'run']),
+      path: optional(text('the file or folder')),
+      content: optional(text('of a file that is written')),
+      target: optional(text('of a link')),
+      parts: optional(list(object({ from: text(), to: text() }), 'what is copied')),
+      argv: optional(list(text(), 'a command that is run')),
+      mayFail: optional(truth('the command may fail')),
+    }),
+    'what is done, in this order',
+  ),
+};
+
 /** Values that several commands print, by name. */
 export const NAMED_SHAPES: Readonly<Record<string, JsonSchema>> = {
   Vm: vm,
@@ -306,6 +322,22 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
     changes: dropInChanges,
     reloads: list(text(), 'the commands that make resolvers notice'),
   }),
+  'system install': object({ owner: text(), ...systemChanges }),
+  'system status': object({
+    isInstalled: truth('banger system install has made services of this host'),
+    active: optional(text('state of the service of the daemon, as systemd names it')),
+    helper_active: optional(text('state of the service of the helper')),
+    helper_socket_active: optional(text('state of the unit of its socket')),
+    helper_version: optional(text('its version, when it answers this user')),
+    owner: optional(text('the user whose VMs they are')),
+    version: optional(text('of the installed release')),
+    installed_at: optional(text()),
+    socket: optional(text('of the daemon')),
+    helper_socket: optional(text()),
+    config: optional(text('the configuration file of the service')),
+  }),
+  'system restart': object(systemChanges),
+  'system uninstall': object(systemChanges),
   'ssh-config': object({
     path: text("banger's own ssh configuration"),
     include: text('the line that includes it'),

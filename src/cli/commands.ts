@@ -34,6 +34,10 @@ import { operationsFollow } from './operations/operations-follow.ts';
 import { operationsList } from './operations/operations-list.ts';
 import type { Catalog, CommandDefinition, GroupDefinition, ShortForm } from './program/command.ts';
 import { sshConfig } from './ssh-config/ssh-config.ts';
+import { systemInstall } from './system/system-install.ts';
+import { systemRestart } from './system/system-restart.ts';
+import { systemStatus } from './system/system-status.ts';
+import { systemUninstall } from './system/system-uninstall.ts';
 import { templateDelete } from './template/template-delete.ts';
 import { templateList } from './template/template-list.ts';
 import { templatePrune } from './template/template-prune.ts';
@@ -160,6 +164,12 @@ const GROUPS: readonly GroupDefinition[] = [
       'Names: the daemon answers NAME.vm with the address of the VM. Programs find these names once the resolver of this host asks it.',
   },
   {
+    name: 'system',
+    summary: 'the daemon as a service of this host',
+    description:
+      'Services: banger works without root, and each user has a daemon of their own. On a host with systemd, root can make the daemon of one user a service.',
+  },
+  {
     name: 'internal',
     summary: 'what the makers of images and releases need',
     description: 'For the makers of images and releases.',
@@ -243,6 +253,10 @@ export const COMMANDS: readonly CommandDefinition[] = [
   dnsStatus,
   dnsInstall,
   dnsUninstall,
+  systemInstall,
+  systemStatus,
+  systemRestart,
+  systemUninstall,
   sshConfig,
   doctor,
   update,

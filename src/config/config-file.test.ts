@@ -41,6 +41,7 @@ for (const [source, problem] of [
   ['stats_poll_interval = "100ms"', /"stats_poll_interval" must be "0", which is never, or at least "1s"/],
   ['default_image_name = ""', /"default_image_name"/],
   ['unknown = 1', /"unknown" is not a known key/],
+  ['bridge_name = "br-fc"', /"bridge_name" is not a known key \(VMs are on no bridge/],
   ['vm_defaults = 1', /"vm_defaults" must be a table/],
   ['vm_defaults = [1]', /"vm_defaults" must be a table/],
   ['vm_defaults = 2026-01-01', /"vm_defaults" must be a table/],

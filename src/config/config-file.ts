@@ -74,6 +74,21 @@ const KEYS: Readonly<Record<string, Reader>> = {
   'network.policies': readNetworkPolicies,
 };
 
+const NO_BRIDGE = 'VMs are on no bridge; --nat lets a guest reach other networks';
+const NO_JAILER = 'banger-host confines VMMs';
+
+/** Keys that one might expect, and why there are none. */
+const ABSENT: Readonly<Record<string, string>> = {
+  bridge_name: NO_BRIDGE,
+  bridge_ip: NO_BRIDGE,
+  cidr: NO_BRIDGE,
+  tap_pool_size: NO_BRIDGE,
+  default_dns: "guests ask their own network, which asks the host's resolvers",
+  jailer_bin: NO_JAILER,
+  jailer_enabled: NO_JAILER,
+  jailer_chroot_base: NO_JAILER,
+};
+
 /**
  * Parses `config.toml` (TOML 1.0). One error reports every bad field.
  *
@@ -130,7 +145,10 @@ function readTable(table: Record<string, unknown>, { prefix, into, problems }: R
       into[key] = inner;
       readTable(value, { prefix: `${field}.`, into: inner, problems });
     } else {
-      problems.push(isTable ? `"${field}" must be a table` : `"${printable(field)}" is not a known key`);
+      const why = !key.includes('.') && Object.hasOwn(ABSENT, field) ? ` (${ABSENT[field]})` : '';
+      problems.push(
+        isTable ? `"${field}" must be a table` : `"${printable(field)}" is not a known key${why}`,
+      );
     }
   }
 }

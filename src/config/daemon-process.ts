@@ -12,7 +12,7 @@ export const DAEMON_NODE_FLAGS = ['--max-semi-space-size=2'] as const;
  * buffers of about 16 KiB, which live briefly and lie between long-lived ones. By default, glibc keeps the
  * memory of a busy moment, 30 MiB and more. With these settings it returns each such buffer to the kernel.
  */
-const MALLOC: Environment = {
+export const DAEMON_MALLOC: Environment = {
   MALLOC_ARENA_MAX: '2',
   MALLOC_MMAP_THRESHOLD_: '16384',
   MALLOC_TRIM_THRESHOLD_: '65536',
@@ -20,12 +20,12 @@ const MALLOC: Environment = {
 
 /** The environment for the daemon. Settings of the user are kept. */
 export function daemonEnvironment(env: Environment): Environment {
-  return { ...MALLOC, ...env };
+  return { ...DAEMON_MALLOC, ...env };
 }
 
 /** The original environment, for programs that the daemon starts. */
 export function withoutDaemonSettings(env: Environment): Environment {
   return Object.fromEntries(
-    Object.entries(env).filter(([name, value]) => value === undefined || MALLOC[name] !== value),
+    Object.entries(env).filter(([name, value]) => value === undefined || DAEMON_MALLOC[name] !== value),
   );
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { SYSTEM } from './system-install.ts';
 
 /** Paths on this host. No other file names anything on disk. */
 export interface Paths {
@@ -49,6 +50,11 @@ export interface Paths {
   vmRuntimeDir: string;
   /** folders for sockets when the state folder cannot hold any; earlier versions used them always */
   runtimeHomes: readonly string[];
+  /**
+   * the daemon is a service of this host (`banger system install`): no command starts it, and it does not
+   * exit when it is idle
+   */
+  isService: boolean;
 }
 
 /** The environment variables that move banger's folders. */
@@ -98,8 +104,19 @@ export function pathsUnder(dirs: BaseDirs): Paths {
     bundlesDir: join(cacheDir, 'bundles'),
     daemonPlaceFile: join(stateDir, 'bangerd.json'),
     runtimeHomes: dirs.runtimeHomes,
+    isService: false,
     ...socketsIn(join(stateDir, 'run')),
   };
+}
+
+/**
+ * Returns the paths of the daemon that is a service of this host. The user's own ssh configuration keeps its
+ * place.
+ */
+export function servicePaths({ sshConfigFile }: Pick<Paths, 'sshConfigFile'>): Paths {
+  const homes = { configHome: '/etc', dataHome: '/var/lib', stateHome: '/var/lib', cacheHome: '/var/cache' };
+  const paths = pathsUnder({ ...homes, runtimeHomes: [] });
+  return { ...paths, sshConfigFile, ...socketsIn(SYSTEM.runtimeDir), isService: true };
 }
 
 /** The paths of the sockets in `runtimeDir`. */

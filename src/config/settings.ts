@@ -9,8 +9,9 @@ import { type ConfigFile, type ForwardTo, parseConfig } from './config-file.ts';
 import { type DnsPlace, defaultDnsPlace, GATEWAY_PORT } from './dns-place.ts';
 import { type FileSyncEntry, resolveFileSync } from './file-sync.ts';
 import type { NetworkPolicies } from './network-policies.ts';
-import { type Paths, pathsUnder } from './paths.ts';
+import { type Paths, pathsUnder, servicePaths } from './paths.ts';
 import type { RegistryTable } from './registries.ts';
+import { readSystemInstall } from './system-install.ts';
 import { type HostSize, type VmDefaults, vmDefaults } from './vm-defaults.ts';
 
 /** All settings, from the user, the environment and the host; read once when a program starts. */
@@ -85,7 +86,7 @@ export function isColorOff(env: Environment): boolean {
 }
 
 /**
- * Resolves paths from the XDG variables or their defaults. Reads no file.
+ * Resolves paths from the XDG variables or their defaults, or those of the service of this host.
  *
  * @throws {AppError} CONFIG_PATH_INVALID when a variable is not an absolute path, or no home folder is known.
  */
@@ -94,12 +95,31 @@ export function resolvePaths(env: Environment): Paths {
   const uid = process.getuid?.() ?? 0;
   const systemHome = `/run/user/${uid}`;
   const sessionHome = xdgDir(env, 'XDG_RUNTIME_DIR') ?? systemHome;
-  return pathsUnder({
+  const own = pathsUnder({
     configHome: xdgDir(env, 'XDG_CONFIG_HOME') ?? join(home, '.config'),
     dataHome: xdgDir(env, 'XDG_DATA_HOME') ?? join(home, '.local', 'share'),
     stateHome: xdgDir(env, 'XDG_STATE_HOME') ?? join(home, '.local', 'state'),
     cacheHome: xdgDir(env, 'XDG_CACHE_HOME') ?? join(home, '.cache'),
     runtimeHomes: [...new Set([`/tmp/banger-runtime-${uid}`, sessionHome, systemHome])],
+  });
+  return isServed(env, uid) ? servicePaths(own) : own;
+}
+
+/**
+ * True when a service of this host is the daemon of this user, or the user is root, who looks after it.
+ * `BANGER_MODE=user` chooses the user's own daemon nevertheless.
+ */
+function isServed(env: Environment, uid: number): boolean {
+  const mode = env['BANGER_MODE'] ?? '';
+  if (mode === 'user') return false;
+  const install = readSystemInstall();
+  const isServed = install !== undefined && (uid === 0 || uid === install.uid);
+  if (mode === '' || (mode === 'system' && isServed)) return isServed;
+  const why =
+    mode === 'system' ? 'no service of this host is for this user' : 'it is neither user nor system';
+  throw new AppError('CONFIG_INVALID', `Cannot use BANGER_MODE "${mode}": ${why}`, {
+    hint: 'unset BANGER_MODE',
+    details: { field: 'BANGER_MODE' },
   });
 }
 

@@ -12,10 +12,13 @@ export interface FolderFacts extends FileSystemFacts {
   movedBy: string;
 }
 
-/** Tests our folders, which must exist. */
+/** Tests our folders, which must exist; one that serves as several only once. */
 export async function probeFolders(paths: Paths): Promise<FolderFacts[]> {
+  const folders = FOLDERS.filter(
+    (name, index) => FOLDERS.findIndex((n) => paths[n] === paths[name]) === index,
+  );
   return await Promise.all(
-    FOLDERS.map(async (name) => ({
+    folders.map(async (name) => ({
       ...(await probeFileSystem(paths[name])),
       dir: paths[name],
       movedBy: MOVED_BY[name],

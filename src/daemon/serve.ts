@@ -155,6 +155,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     idleExitMs: options.idleExitMs ?? IDLE_EXIT_MS,
     // A suspended VM needs this program where it listens for connections that resume the VM; ssh starts it.
     isNeeded: () =>
+      paths.isService ||
       world.live.ids().length > 0 ||
       takeOver.isUnderWay ||
       forwards.isNeeded ||

@@ -7,6 +7,8 @@ import { isListening } from './is-listening.ts';
 export interface DaemonPlaces {
   /** the usual socket */
   socketPath: string;
+  /** the daemon is a service of this host */
+  isService?: boolean;
   /** other possible sockets; called only when nothing listens on the usual one */
   otherSockets?: () => Promise<readonly string[]>;
   /** the daemon's log; a daemon on another socket is the right one when it has the same log */
@@ -23,7 +25,8 @@ const ANSWER_DEADLINE_MS = 5_000;
  * @throws {AppError} as {@link isListening} for `socketPath`; errors of other sockets are ignored.
  */
 export async function findDaemon(places: DaemonPlaces, { signal }: Abortable): Promise<string | undefined> {
-  if (await isListening({ socketPath: places.socketPath, signal })) return places.socketPath;
+  const { isService = false } = places;
+  if (await isListening({ socketPath: places.socketPath, isService, signal })) return places.socketPath;
   for (const socketPath of (await places.otherSockets?.()) ?? []) {
     if (await isMeant(socketPath, places, { signal })) return socketPath;
   }

@@ -13,9 +13,14 @@ import { connectUnix } from '../base/unix-socket.ts';
 export async function isListening({
   socketPath,
   signal,
-}: Abortable & { socketPath: string }): Promise<boolean> {
+  isService = false,
+}: Abortable & {
+  socketPath: string;
+  /** systemd made the socket's folder, perhaps for another user; otherwise it must be this user's */
+  isService?: boolean;
+}): Promise<boolean> {
   signal.throwIfAborted();
-  requireOwnPlace(dirname(socketPath));
+  if (!isService) requireOwnPlace(dirname(socketPath));
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
   const socket = connectUnix(socketPath);
   using _listener = onAbort(signal, () => reject(signal.reason));

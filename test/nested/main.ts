@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { messageOf } from '../../src/base/errors.ts';
 import { interruptSignal } from '../support/interrupt-signal.ts';
 import { prepareHost } from './host.ts';
+import { HOST_CHECKS } from './host-checks.ts';
 import { ChecksRun } from './run-checks.ts';
 
 // Runs on KVM what `npm test` runs under emulation. The host is one of our VMs, whose emulated processor has
@@ -40,7 +41,7 @@ async function main(): Promise<number> {
     say('making the host');
     const startHost = await prepareHost(scratch, { root: ROOT, signal });
     const { only = '', test: onlyTest } = values;
-    const checks = new ChecksRun({ startHost, only, onlyTest, logsDir: LOGS, say });
+    const checks = new ChecksRun({ startHost, checks: HOST_CHECKS, only, onlyTest, logsDir: LOGS, say });
     await checks.run({ signal });
     const minutes = ((performance.now() - begun) / 60_000).toFixed(0);
     say(

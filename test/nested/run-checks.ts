@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import type { EndedTest } from '../../scripts/test/test-report.ts';
 import type { Abortable } from '../../src/base/abort.ts';
 import type { Host, StartHost } from './host.ts';
-import { HOST_CHECKS, type HostCheck, LOAD_KVM } from './host-checks.ts';
+import { type HostCheck, LOAD_KVM } from './host-checks.ts';
 import { type CheckResult, runCheck } from './run-check.ts';
 import { formatTestLine } from './test-lines.ts';
 
 /** Which checks to run, and where to write the results. */
 export interface ChecksRequest {
   startHost: StartHost;
+  checks: readonly HostCheck[];
   /** only checks whose name contains this, and those that all others need; '' means all */
   only: string;
   /** only tests whose name contains this, for a check that is a suite */
@@ -45,7 +46,7 @@ export class ChecksRun {
     await mkdir(logsDir, { recursive: true });
     try {
       await this.#start({ signal });
-      for (const check of HOST_CHECKS) {
+      for (const check of this.#request.checks) {
         if (check.isNeeded || check.name.includes(only)) await this.#check(check, { signal });
       }
       await this.#host?.copyLogs(logsDir, { signal });

@@ -14,6 +14,7 @@ const ENTRIES = [
   'test/browser/main.ts',
   'test/nested/main.ts',
   'test/resolvers/main.ts',
+  'test/system-install/main.ts',
   'test/resolvers/check.ts',
   'test/support/update/run-update.ts',
   'test/nested/both-suites.ts',

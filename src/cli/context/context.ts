@@ -31,7 +31,7 @@ export interface CommandContext extends Abortable {
   readonly progress: Progress;
   /** measures where the time goes, for `--timings` */
   readonly spans: SpanRecorder;
-  /** Paths on this host; reads no file. */
+  /** Paths on this host. */
   paths(): Paths;
   /** Reads the config file, once. */
   settings(): Settings;
@@ -100,6 +100,14 @@ export function createContext(parts: ContextParts): CommandContext {
   };
 
   const ensureDaemon = async (options: Abortable = { signal }): Promise<string> => {
+    if (paths().isService) {
+      const { requireService } = await import('../system/require-service.ts');
+      return await requireService(daemonSocket, {
+        io,
+        signal: options.signal,
+        onWait: () => progress.step('daemon', 'waiting for its service'),
+      });
+    }
     const { ensureDaemon: ensure } = await import('../../sdk/ensure-daemon.ts');
     return await ensure({
       ...daemonPlaces(paths()),
@@ -174,6 +182,7 @@ export function createContext(parts: ContextParts): CommandContext {
 function daemonPlaces(paths: Paths): DaemonPlaces {
   return {
     socketPath: paths.daemonSocket,
+    isService: paths.isService,
     logPath: paths.daemonLogFile,
     async otherSockets() {
       const { otherDaemonSockets } = await import('../../config/daemon-places.ts');

@@ -44,6 +44,22 @@ export async function stopDaemon(context: CommandContext): Promise<string> {
 }
 
 /**
+ * Stops the services of this host, daemon and helper; returns the outcome. VMs keep running.
+ *
+ * @throws {AppError} SYSTEM_NEEDS_ROOT, SYSTEM_FAILED.
+ */
+export async function stopServices({ io, signal }: CommandContext): Promise<string> {
+  const [{ carryOut }, { stopSteps }, { requireRoot }] = await Promise.all([
+    import('../system/steps.ts'),
+    import('../system/plan.ts'),
+    import('../system/require-service.ts'),
+  ]);
+  requireRoot('stop services', ['daemon', 'stop'], io);
+  await carryOut(stopSteps(), { signal, onStep() {} });
+  return 'stopped';
+}
+
+/**
  * A daemon stops listening when it begins to stop. It deletes what it wrote about its place when everything
  * is done; a daemon that was killed does not.
  */

@@ -5,6 +5,7 @@ import { AppError, isErrno } from '../../base/errors.ts';
 import { isThere } from '../../base/files/if-there.ts';
 import { isRecord } from '../../base/json-schema/check.ts';
 import { DEBIAN_INSTALL, realOr, SHARED_INSTALL, userLink } from '../../config/install-places.ts';
+import { SYSTEM } from '../../config/system-install.ts';
 import { isVersion } from './version-order.ts';
 
 /** Where releases come from, as the installed one says. */
@@ -114,6 +115,12 @@ async function ownerOf(root: string, isRelease: boolean): Promise<{ owner: strin
     return {
       owner: 'npm owns this install',
       hint: 'npm install -g FILE, with the package of the new release',
+    };
+  }
+  if (root === SYSTEM.tree) {
+    return {
+      owner: 'it is the copy that runs as a service',
+      hint: 'sudo banger system install, with the new release (its own bin/banger)',
     };
   }
   if (root === DEBIAN_INSTALL.root) {

@@ -3,7 +3,7 @@ import type { Abortable } from '../../base/abort.ts';
 import { AppError, isAppError } from '../../base/errors.ts';
 import { discardTree } from '../../base/files/discard.ts';
 import { type FileLock, tryLock } from '../../base/files/file-lock.ts';
-import type { Environment } from '../../config/settings.ts';
+import { type Environment, resolvePaths } from '../../config/settings.ts';
 import { deleteOthers, lockOf, placeRelease, stagingOf, sweepUpdates, switchTo } from './activate.ts';
 import { handOver } from './hand-over.ts';
 import { findInstallation, type Installation, requireWritable } from './installation.ts';
@@ -87,7 +87,9 @@ async function update(
   const current = new ReleaseProgram(installation.root, { env });
   // A dry run says what would be refused, and what would end.
   const checks = { isForced: request.isForced || request.isDryRun, warn, signal };
-  const hasDaemon = installation.scope === 'user';
+  // The service of a host runs a copy of its own.
+  const { isService } = resolvePaths(env);
+  const hasDaemon = installation.scope === 'user' && !isService;
   try {
     if (hasDaemon) await requireNothingInFlight(current, checks);
     const staged = await stageRelease(release, { source, arch: installation.arch, folder, step, signal });
@@ -99,8 +101,10 @@ async function update(
     if (request.isDryRun) return 'dry-run';
     const root = await placeRelease(staged.root, installation, version);
     const commit = (): Promise<void> => switchTo(root, installation);
-    if (!hasDaemon) await commit();
-    else {
+    if (!hasDaemon) {
+      await commit();
+      if (isService) notice('the services still run the previous release; next: sudo banger system install');
+    } else {
       try {
         step('checking this host');
         const before = await lookBefore(current, { signal });

@@ -11,6 +11,7 @@ import { checkLoginSession } from './host/check-login-session.ts';
 import { checkNamespaces } from './host/check-namespaces.ts';
 import { checkPorts } from './host/check-ports.ts';
 import { checkRuntimeDir } from './host/check-runtime-dir.ts';
+import { checkServices } from './host/check-services.ts';
 import { checkAccelerator, checkVmm } from './host/check-vmm.ts';
 import { checkWalls } from './host/check-walls.ts';
 import { checkDefaultImage } from './state/check-default-image.ts';
@@ -50,6 +51,7 @@ const CHECKS: readonly Check[] = [
   checkClock,
   checkRuntimeDir,
   checkLoginSession,
+  checkServices,
   checkRecords,
   checkVms,
   checkPool,

@@ -59,6 +59,7 @@ test('every check has a unique name and a message', async () => {
       'clock',
       'daemon socket',
       'login session',
+      'services',
       'records',
       'vms',
     ],

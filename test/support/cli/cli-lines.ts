@@ -255,6 +255,10 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--root DIR --for dnsmasq' },
   ],
   'dns uninstall': [{ words: '--root DIR --dry-run' }, { words: '--root DIR --json' }],
+  'system install': [{ words: '--owner nobody --dry-run --json', status: 1 }],
+  'system status': [{ words: '' }, { words: '--json' }],
+  'system restart': [{ words: '--dry-run --json', status: 1 }],
+  'system uninstall': [{ words: '--purge --force --dry-run --json', status: 1 }],
   'ssh-config': [{ words: '--install --json' }, { words: '' }, { words: '--uninstall' }],
   doctor: [
     { words: '--fix --json' },
@@ -282,6 +286,7 @@ export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: stri
   '--devcontainer-name': { value: 'nowhere', besides: '--devcontainer' },
   '--devcontainer-skip': { value: 'nokey', besides: '--devcontainer' },
   '--skip': { value: 'nokey' },
+  '--owner': { value: 'no-such-user' },
   '--count': { value: '0' },
   '--mode': { value: 'metadata' },
   '--out': { value: '../x' },
