@@ -15,6 +15,7 @@ import {
 } from '../../src/base/json-schema/build.ts';
 import type { JsonSchema } from '../../src/base/json-schema/schema.ts';
 import { RESOLVER_KINDS } from '../../src/cli/dns/resolvers.ts';
+import { CELL_OUTCOMES } from '../../src/cli/vm/matrix/results.ts';
 import { daemonStatus, doctorCheck } from '../../src/protocol/api/daemon.ts';
 import { image, prunedImages } from '../../src/protocol/api/image.ts';
 import { exportedImage, pushedImage } from '../../src/protocol/api/image-outlet.ts';
@@ -222,6 +223,23 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
   'vm suspend': list(vmResult),
   'vm resume': list(vmResult),
   'vm fork': allOf(forkedVms, object({ spans })),
+  'vm matrix': object({
+    source: text('name of the VM'),
+    logs: text('folder of the logs'),
+    counts: object(Object.fromEntries(CELL_OUTCOMES.map((outcome) => [outcome, count()]))),
+    cells: list(
+      object({
+        index: count(),
+        values: anything('the value of each variable, by its name'),
+        outcome: oneOf(CELL_OUTCOMES),
+        exitStatus: optional(integer('128 + n for signal n')),
+        durationMs: count('milliseconds of the command'),
+        log: optional(text('path')),
+        vm: optional(text('name of the fork, when it was kept')),
+        error: optional(text('why banger could not run it')),
+      }),
+    ),
+  }),
   'vm snapshot create': snapshot,
   'vm snapshot list': list(snapshot),
   'vm snapshot restore': vm,

@@ -64,6 +64,7 @@ import { vmStart } from './vm/lifecycle/vm-start.ts';
 import { vmStop } from './vm/lifecycle/vm-stop.ts';
 import { vmSuspend } from './vm/lifecycle/vm-suspend.ts';
 import { vmWait } from './vm/lifecycle/vm-wait.ts';
+import { vmMatrix } from './vm/matrix/vm-matrix.ts';
 import { vmNetwork } from './vm/network/vm-network.ts';
 import { vmNetworkCheck } from './vm/network/vm-network-check.ts';
 import { vmNetworkLearn } from './vm/network/vm-network-learn.ts';
@@ -202,6 +203,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmSuspend,
   vmResume,
   vmFork,
+  vmMatrix,
   vmSnapshotCreate,
   vmSnapshotList,
   vmSnapshotRestore,

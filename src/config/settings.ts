@@ -80,6 +80,11 @@ export function isProgressPlain(env: Environment): boolean {
   return Boolean(env['BANGER_NO_PROGRESS']);
 }
 
+/** The folder for temporary files of this user's programs. @throws {AppError} CONFIG_PATH_INVALID */
+export function temporaryDir(env: Environment): string {
+  return xdgDir(env, 'TMPDIR') ?? '/tmp';
+}
+
 /** True when output must have no colour (no-color.org). */
 export function isColorOff(env: Environment): boolean {
   return Boolean(env['NO_COLOR']) || env['TERM'] === 'dumb';
