@@ -2,8 +2,8 @@ import type { Abortable } from '../src/base/abort.ts';
 import type { Lab } from './lab.ts';
 import type { Span } from './spans.ts';
 
-/** Most that the ratio to the floor, or the median itself, may be. */
-export type Goal = { ratio: number } | { median: number };
+/** Most that the ratio to the floor, the median itself, or what it is above the floor, may be. */
+export type Goal = { ratio: number } | { median: number } | { added: number };
 
 /** What a measurement found: one line of the table. */
 export interface Row {

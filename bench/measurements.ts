@@ -4,6 +4,7 @@ import { cloneMemory } from './measure/clone-memory.ts';
 import { coldStart } from './measure/cold-start.ts';
 import { execRoundTrip } from './measure/exec-round-trip.ts';
 import { forwardedPort } from './measure/forwarded-port.ts';
+import { hostileGuest } from './measure/hostile-guest.ts';
 import { idleMemory } from './measure/idle-memory.ts';
 import { imageRootfs, imageRootfsLarge } from './measure/image-rootfs.ts';
 import { largeTree } from './measure/large-tree.ts';
@@ -32,6 +33,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   list,
   execRoundTrip,
   forwardedPort,
+  hostileGuest,
   sshRoundTrip,
   workspaceTransfer,
   largeTree,

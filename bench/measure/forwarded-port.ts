@@ -5,7 +5,7 @@ import type { Vm } from '../../src/protocol/vm.ts';
 import { resultOf } from '../../src/sdk/work.ts';
 import { openTcp, rawEcho, socatTo } from '../floor/raw-tcp.ts';
 import type { Lab } from '../lab.ts';
-import type { Measurement, Row, UnmeasuredRow } from '../measurement.ts';
+import type { Goal, Measurement, Row, UnmeasuredRow } from '../measurement.ts';
 import { firstAndRest, median } from '../stats.ts';
 import { repeat, timed } from '../timing.ts';
 import { withVm } from '../with-vm.ts';
@@ -48,8 +48,10 @@ export const forwardedPort: Measurement = {
       const roundTrip = await inTurns(ways, runs, roundTripMs);
       const throughput = await inTurns(ways, isQuick ? 2 : 5, (open) => timed(() => echoMuch(open)));
       return [
-        ...rowsOf('forwarded-connection', 'a connection and its first byte back', connection),
-        ...rowsOf('forwarded-round-trip', 'a byte there and back on an open connection', roundTrip),
+        ...rowsOf('forwarded-connection', 'a connection and its first byte back', connection, { added: 0.5 }),
+        ...rowsOf('forwarded-round-trip', 'a byte there and back on an open connection', roundTrip, {
+          added: 0.2,
+        }),
         ...rowsOf('forwarded-throughput', `${BYTES / 2 ** 20} MiB there and back`, throughput),
         await wakeRow(lab, vm, { runs: isQuick ? 2 : 5, signal }),
       ];
@@ -118,7 +120,12 @@ async function echoMuch(open: Open): Promise<void> {
   if (received !== BYTES) throw new Error(`${received} of ${BYTES} bytes came back`);
 }
 
-function rowsOf(name: string, what: string, values: Map<string, number[]>): (Row | UnmeasuredRow)[] {
+function rowsOf(
+  name: string,
+  what: string,
+  values: Map<string, number[]>,
+  goal?: Goal,
+): (Row | UnmeasuredRow)[] {
   const of = (way: string): number[] => values.get(way) ?? [];
   const unit = 'ms';
   const runs = of('forwarded').length;
@@ -133,6 +140,7 @@ function rowsOf(name: string, what: string, values: Map<string, number[]>): (Row
       floor: median(of('link')),
       floorIs: "the same over the guest's link alone (`vm` API)",
       runs,
+      ...(goal ? { goals: [goal] } : {}),
     },
     {
       name: `${name}-link`,

@@ -42,12 +42,17 @@ function rendered(lines: readonly (readonly string[])[]): string {
 }
 
 function isMet({ median, floor }: Row, goal: Goal): boolean {
+  if ('added' in goal) return median - floor <= goal.added;
   return 'ratio' in goal ? median <= goal.ratio * floor : median <= goal.median;
 }
 
 function goalText(row: Row, goal: Goal): string {
-  const text = 'ratio' in goal ? `ratio ≤ ${goal.ratio}` : `≤ ${amount(goal.median, row.unit)}`;
-  return `${text}: ${isMet(row, goal) ? 'met' : '**missed**'}`;
+  return `${limitText(row, goal)}: ${isMet(row, goal) ? 'met' : '**missed**'}`;
+}
+
+function limitText({ unit }: Row, goal: Goal): string {
+  if ('added' in goal) return `floor + ${amount(goal.added, unit)}`;
+  return 'ratio' in goal ? `ratio ≤ ${goal.ratio}` : `≤ ${amount(goal.median, unit)}`;
 }
 
 function amount(value: number, unit: Row['unit']): string {

@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { neverAborts } from '../../src/base/abort.ts';
 import { type BangerClient, createClient } from '../../src/sdk/client.ts';
 import { useOf } from '../support/network/connection-load.ts';
+import { END_LISTENERS, GARBAGE, LISTENERS, RATE_FILE } from '../support/network/hostile-guests.ts';
 import { until } from '../support/until.ts';
 import { type Lab, openLab, SMALL } from './support/lab.ts';
 
@@ -17,53 +18,6 @@ const RUNS = 9;
 /** Other VMs of the host, and other programs, slow down some rounds. A successful attack slows down all. */
 const MAX_ROUNDS = 5;
 const MOST_GROWTH_BYTES = 64 * 2 ** 20;
-
-/** Has a thousand listeners, replaces all of them every second, and writes down how many it has opened. */
-const LISTENERS = `
-import resource, socket, time
-resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
-at, open_now = 0, []
-count, first = 0, time.monotonic()
-while True:
-    begun = time.monotonic()
-    for part in range(10):
-        if len(open_now) >= 1000:
-            for closed in open_now[:100]:
-                closed.close()
-            del open_now[:100]
-        for _ in range(100):
-            at = (at + 1) % 20000
-            one = socket.socket()
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            one.bind(("0.0.0.0", 30000 + at))
-            one.listen()
-            open_now.append(one)
-            count += 1
-        open("/dev/shm/rate", "w").write(str(round(count / (time.monotonic() - first))))
-        time.sleep(max(0, begun + (part + 1) / 10 - time.monotonic()))
-`;
-
-/** Stops the guest's agent, takes its port to the host, and writes garbage there without reading. */
-const GARBAGE = `
-import ctypes, glob, os, signal, time
-time.sleep(3) # Until the host has its answer.
-libc = ctypes.CDLL(None, use_errno=True)
-PIDFD_OPEN, PIDFD_GETFD = 434, 438
-def ports():
-    for link in glob.glob("/proc/[0-9]*/fd/*"):
-        try:
-            if os.readlink(link).startswith("/dev/vport"):
-                yield int(link.split("/")[2]), int(link.split("/")[4])
-        except OSError:
-            pass
-pid, fd = next(ports())
-mine = libc.syscall(PIDFD_GETFD, libc.syscall(PIDFD_OPEN, pid, 0), fd, 0)
-assert mine >= 0, os.strerror(ctypes.get_errno())
-os.set_blocking(mine, True)
-os.kill(pid, signal.SIGSTOP)
-while True:
-    os.write(mine, os.urandom(65536))
-`;
 
 describe('a hostile guest', { concurrency: false }, () => {
   let lab: Lab;
@@ -108,7 +62,7 @@ describe('a hostile guest', { concurrency: false }, () => {
       await inHostile('python3 -c "$0" >/dev/null 2>&1 & echo', LISTENERS);
       await until(() => warnings().length > 0, { what: 'the daemon to name the guest' });
       rounds.push({ usualMs, floodedMs: await execMs() });
-      perSecond = Number(await inHostile('cat /dev/shm/rate; pkill -f [o]pen_now; true'));
+      perSecond = Number(await inHostile(`cat ${RATE_FILE}; ${END_LISTENERS}`));
     }
     t.diagnostic(JSON.stringify({ rounds, perSecond }));
     assert.ok(perSecond > MAX_FORWARDED, `only ${perSecond} listeners a second`);

@@ -20,6 +20,11 @@ test('a row says of each goal whether it is met, including the bound', () => {
   );
 });
 
+test('what is above the floor can be a goal, too', () => {
+  const text = markdownTable([{ ...ROW, median: 20.5, goals: [{ added: 0.5 }, { added: 0.4 }] }]);
+  assert.match(text, /\| floor \+ 0\.5 ms: met; floor \+ 0\.4 ms: \*\*missed\*\* \|/);
+});
+
 test('a failed measurement has a row that says why', () => {
   const text = markdownTable([ROW, { name: 'other', what: 'other', notMeasured: 'it is not installed' }]);
   assert.match(text, /\| other \|( {2}\|)+ not measured: it is not installed \|\n$/);

@@ -22,9 +22,10 @@ const LONGEST_HELLO_BYTES = 50;
 
 /**
  * How many bytes before the echo are read before a pause, and its length: a guest that writes without end
- * costs the host little, and what an earlier connection has left takes no longer.
+ * costs the host little, and what an earlier connection has left takes no longer. After `manyBytes`, which is
+ * more than anybody leaves, the pauses are longer.
  */
-const NOISE = { bytes: 256 * 1024, pauseMs: 25 };
+const NOISE = { bytes: 256 * 1024, pauseMs: 25, manyBytes: 8 * 2 ** 20, longPauseMs: 200 };
 
 /** How the agent is contacted. */
 export interface MeetOptions extends Abortable {
@@ -57,6 +58,7 @@ export async function meet(
   let resend: NodeJS.Timeout | undefined;
   let resume: NodeJS.Timeout | undefined;
   let noiseBytes = 0;
+  let allNoiseBytes = 0;
 
   const say = (padding: Buffer[]): void => {
     const nonce = randomBytes(16).toString('hex');
@@ -69,9 +71,11 @@ export async function meet(
     if (found === undefined) {
       noiseBytes += chunk.length;
       if (noiseBytes < NOISE.bytes) return;
+      allNoiseBytes += noiseBytes;
       noiseBytes = 0;
       socket.pause();
-      resume = setTimeout(() => socket.resume(), NOISE.pauseMs);
+      const { manyBytes, pauseMs, longPauseMs } = NOISE;
+      resume = setTimeout(() => socket.resume(), allNoiseBytes < manyBytes ? pauseMs : longPauseMs);
       return;
     }
     const { generation, rest } = found;
