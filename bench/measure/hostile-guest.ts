@@ -39,8 +39,8 @@ interface Found {
 }
 
 /**
- * Commands in a VM beside another one, whose guest is hostile. A guest that only computes takes as much of the
- * host's processors without the daemon: what is slower than beside that one is the daemon's doing.
+ * Commands in a VM beside another one, whose guest is hostile. A guest that only computes takes as much of
+ * the host's processors without the daemon: what is slower than beside that one is the daemon's doing.
  */
 export const hostileGuest: Measurement = {
   name: 'hostile-guest',

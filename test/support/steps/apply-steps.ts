@@ -50,7 +50,7 @@ export async function interruptApply({
   return found;
 }
 
-/** A copy of a working tree with a delta that was sent and not applied yet, and the files before and after. */
+/** A copy of a working tree with a delta that was not applied yet, and the files before and after. */
 interface SentChange {
   guest: string;
   before: Map<string, string>;
