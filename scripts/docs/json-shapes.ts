@@ -51,6 +51,7 @@ const spans = optional(
 );
 
 const ref = text('as it was given');
+const commit = object({ id: text(), subject: text('first line of its message') });
 const vmResult = anyOf(
   object({
     ref,
@@ -237,6 +238,22 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
         log: optional(text('path')),
         vm: optional(text('name of the fork, when it was kept')),
         error: optional(text('why banger could not run it')),
+      }),
+    ),
+  }),
+  'vm bisect': object({
+    source: text('name of the VM'),
+    logs: text('folder of the logs'),
+    firstBad: optional(commit),
+    candidates: optional(list(commit, 'the first bad commit is one of them: the others cannot be tested')),
+    tested: list(
+      object({
+        commit: text('id'),
+        subject: text(),
+        verdict: oneOf(['good', 'bad', 'skipped']),
+        exitStatus: integer(),
+        durationMs: count('milliseconds of the command'),
+        log: text('path'),
       }),
     ),
   }),

@@ -44,6 +44,7 @@ import { templatePrune } from './template/template-prune.ts';
 import { templateShow } from './template/template-show.ts';
 import { update } from './update/update.ts';
 import { version } from './version.ts';
+import { vmBisect } from './vm/bisect/vm-bisect.ts';
 import { vmCp } from './vm/cp/vm-cp.ts';
 import { vmExec } from './vm/exec/vm-exec.ts';
 import { vmFork } from './vm/fork/vm-fork.ts';
@@ -204,6 +205,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmResume,
   vmFork,
   vmMatrix,
+  vmBisect,
   vmSnapshotCreate,
   vmSnapshotList,
   vmSnapshotRestore,

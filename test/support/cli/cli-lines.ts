@@ -134,11 +134,12 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--rm -e A=1 made1 -- true', needsRoot: true },
   ],
   'vm matrix': [
-    {
-      words: '--over a=1,2 --over b=x -e C=3 -j 2 --fail-fast --logs DIR/matrix --json made1 -- true',
-      needsRoot: true,
-    },
+    { words: '--over a=1 -e C=3 -j 2 --fail-fast --logs DIR --json made1 -- true', needsRoot: true },
     { words: '--commits COMMIT..COMMIT --keep-failed made1 -- true', status: 2, needsRoot: true },
+  ],
+  'vm bisect': [
+    { words: '-e A=1 --no-verify --clean made1 COMMIT COMMIT -- true', status: 2, needsRoot: true },
+    { words: '--logs DIR --json made1 COMMIT COMMIT -- true', status: 2, needsRoot: true },
   ],
   'vm snapshot create': [{ words: '-v made1 one' }, { words: '--json made1 two' }],
   'vm snapshot list': [{ words: 'made1' }, { words: '--json made1' }],
@@ -348,6 +349,7 @@ export const LEAST_WORDS: Readonly<Record<string, string>> = {
   'vm exec': 'web -- true',
   'vm ssh': 'web',
   'vm fork': 'web',
+  'vm bisect': 'web v1 HEAD -- true',
   'vm matrix': 'web --over a=1 -- true',
   'vm snapshot create': 'web',
   'vm snapshot list': 'web',

@@ -55,6 +55,18 @@ export async function listCommits(revisions: readonly string[], commits: GuestCo
     .map((line) => commitOf(line) ?? unreadable(commits));
 }
 
+/** Lists commits by id, as git-rev-list(1) prints them; words after an id are left out. */
+export async function listIds(revisions: readonly string[], commits: GuestCommits): Promise<string[]> {
+  const text = await git(['rev-list', ...revisions, '--'], commits);
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const id = line.split(' ')[0] ?? '';
+      return COMMIT_ID.test(id) ? id : unreadable(commits);
+    });
+}
+
 /**
  * Gives a guest the files of a commit. What was changed in files that git tracks is lost; other files stay,
  * unless the commit has files of these names. @throws {AppError} GUEST_FAILED with git's own words

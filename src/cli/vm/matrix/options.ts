@@ -1,14 +1,6 @@
 import type { OptionDefinitions } from '../../program/command.ts';
+import { LOGS_OPTION } from '../fan-out/logs-option.ts';
 import { ENV_OPTION } from '../guest-env.ts';
-
-/** Where the output of commands in forks goes. */
-const LOGS_OPTION = {
-  type: 'value',
-  value: 'dir',
-  kind: 'folder',
-  summary: 'folder of the logs, one for each command',
-  defaultText: () => 'a new one for temporary files',
-} as const satisfies OptionDefinitions[string];
 
 /** Options of `vm matrix`. */
 export const MATRIX_OPTIONS = {
