@@ -268,6 +268,7 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
   'vm prune': list(vmResult),
   'vm rename': vm,
   'vm workspace prepare': anyOf(preparedWorkspace, dryRun),
+  'vm workspace sync': preparedWorkspace,
   'vm workspace pull': anyOf(pulledWorkspace, undonePull, pulledBranch),
   'vm workspace diff': list(
     object({

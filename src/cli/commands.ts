@@ -78,6 +78,7 @@ import { vmSnapshotList } from './vm/snapshot/vm-snapshot-list.ts';
 import { vmSnapshotRestore } from './vm/snapshot/vm-snapshot-restore.ts';
 import { vmProxy } from './vm/ssh/vm-proxy.ts';
 import { vmSsh } from './vm/ssh/vm-ssh.ts';
+import { vmWorkspaceSync } from './vm/workspace/sync/vm-workspace-sync.ts';
 import { vmWorkspaceDiff } from './vm/workspace/vm-workspace-diff.ts';
 import { vmWorkspaceExport } from './vm/workspace/vm-workspace-export.ts';
 import { vmWorkspacePrepare } from './vm/workspace/vm-workspace-prepare.ts';
@@ -218,6 +219,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmDelete,
   vmPrune,
   vmWorkspacePrepare,
+  vmWorkspaceSync,
   vmWorkspaceDiff,
   vmWorkspaceExport,
   vmWorkspacePull,

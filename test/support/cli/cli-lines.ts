@@ -122,6 +122,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: 'made1 --undo', status: 1 },
     { words: 'made1 --branch fix --json', status: 1 },
   ],
+  'vm workspace sync': [{ words: '-v --json made1' }, { words: '--watch', status: 2 }],
   'vm workspace diff': [
     { words: 'made1 --guest-path GUEST --base-commit COMMIT src', needsRoot: true },
     { words: 'made1 --guest-path GUEST --stat', needsRoot: true },
@@ -375,6 +376,7 @@ export const LEAST_WORDS: Readonly<Record<string, string>> = {
   'vm delete': 'web',
   'vm workspace prepare': 'web --dry-run REPO',
   'vm workspace pull': 'web',
+  'vm workspace sync': 'web',
   'vm workspace diff': 'web',
   'vm workspace export': 'web',
   'image build': './',

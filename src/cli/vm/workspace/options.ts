@@ -26,6 +26,13 @@ export const PREPARE_OPTIONS = {
   json: { type: 'flag', summary: 'print what was copied as JSON' },
 } as const satisfies OptionDefinitions;
 
+/** Options of `vm workspace sync`. */
+export const SYNC_OPTIONS = {
+  watch: { type: 'flag', summary: 'go on, and copy each edit when it is saved; not with --json' },
+  verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
+  json: { type: 'flag', summary: 'print what was copied as JSON' },
+} as const satisfies OptionDefinitions;
+
 const GUEST_PATH = {
   type: 'value',
   value: 'folder',
