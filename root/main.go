@@ -3,6 +3,7 @@
 // user.
 //
 //	bangerd-root --owner UID
+//	bangerd-root clean --owner UID    deletes all that it has made; for an uninstall
 //	bangerd-root version
 package main
 
@@ -15,13 +16,14 @@ import (
 	"syscall"
 
 	"banger.dev/root/internal/helper"
+	"banger.dev/root/internal/network"
 	"banger.dev/root/internal/server"
 )
 
 // version is set by the linker (scripts/build-go.sh).
 var version = "dev"
 
-const usage = "usage: bangerd-root --owner UID | version"
+const usage = "usage: bangerd-root --owner UID | clean --owner UID | version"
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -36,14 +38,32 @@ func run(args []string) error {
 		fmt.Println(version)
 		return nil
 	case len(args) == 2 && args[0] == "--owner":
-		uid, err := strconv.ParseUint(args[1], 10, 32)
-		if err != nil || uid == 0 || uid == 1<<32-1 {
-			return errors.New("--owner must be the number of a user other than root")
+		owner, err := parseOwner(args[1])
+		if err != nil {
+			return err
 		}
-		return serve(uint32(uid))
+		return serve(owner)
+	case len(args) == 3 && args[0] == "clean" && args[1] == "--owner":
+		owner, err := parseOwner(args[2])
+		if err != nil {
+			return err
+		}
+		deleted, err := network.Clean(owner)
+		for _, name := range deleted {
+			fmt.Println("deleted", name)
+		}
+		return err
 	default:
 		return errors.New(usage)
 	}
+}
+
+func parseOwner(text string) (uint32, error) {
+	uid, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || uid == 0 || uid == 1<<32-1 {
+		return 0, errors.New("--owner must be the number of a user other than root")
+	}
+	return uint32(uid), nil
 }
 
 func serve(owner uint32) error {
@@ -63,6 +83,8 @@ func serve(owner uint32) error {
 		Owner: owner,
 		Doer:  &helper.Helper{Owner: owner, Version: version},
 		Audit: server.NewAudit(os.Stderr),
+
+		ReadDeadline: server.ReadDeadline,
 	}
 	return made.Serve(listener)
 }

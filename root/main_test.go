@@ -11,6 +11,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"banger.dev/root/internal/testnet"
+	"github.com/google/nftables"
+	"github.com/vishvananda/netlink"
 )
 
 const asProgram = "BANGER_TEST_AS_PROGRAM"
@@ -21,7 +25,7 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	testnet.Main(m)
 }
 
 // start runs the program as systemd does: the listening socket is descriptor 3.
@@ -118,5 +122,102 @@ func TestRefusesToServe(t *testing.T) {
 				t.Errorf("%v: %s", err, output)
 			}
 		})
+	}
+}
+
+// ask sends a request, and returns the answer; none if the helper dies meanwhile.
+func ask(socket *net.UnixListener, operation, params string) string {
+	conn, err := net.Dial("unix", socket.Addr().String())
+	if err != nil {
+		return err.Error()
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn.Write([]byte(`{"version":1,"operation":"` + operation + `","params":` + params + "}\n"))
+	answer, _ := bufio.NewReader(conn).ReadString('\n')
+	return answer
+}
+
+// Whenever the helper is killed, the next one does what was asked, and can delete all of it.
+func TestAKilledHelperLeavesNothingThatTheNextOneCannotFinish(t *testing.T) {
+	testnet.Need(t)
+	socket := listen(t, 0o600, 4711)
+	steps := [][2]string{
+		{"bridge.ensure", `{"bridge":"br-fc","address":"172.16.0.1","prefix":24}`},
+		{"tap.create", `{"tap":"bgr-0","bridge":"br-fc"}`},
+		{"tap.assign", `{"tap":"bgr-0","address":"172.16.0.2"}`},
+		{"nat.on", `{"tap":"bgr-0","address":"172.16.0.2"}`},
+		{"nat.off", `{"tap":"bgr-0"}`},
+		{"tap.delete", `{"tap":"bgr-0"}`},
+		{"bridge.delete", `{"bridge":"br-fc"}`},
+	}
+	half := 0
+	for round := range 8 {
+		command, _ := start(t, socket, "0", "4711")
+		if answer := ask(socket, "status", "{}"); !strings.Contains(answer, `"ok":true`) {
+			t.Fatal(answer)
+		}
+		go func() {
+			time.Sleep(time.Duration(round*round) * 1500 * time.Microsecond)
+			command.Process.Kill()
+		}()
+		dead := make(chan struct{})
+		go func() {
+			command.Wait()
+			close(dead)
+		}()
+		pending := untilDead(socket, steps[:1+round%len(steps)], dead)
+		<-dead
+		next, output := start(t, socket, "0", "4711")
+		// Either it was cut off, or it waited for this helper.
+		if pending != nil && <-pending == "" {
+			half++
+		}
+		for _, step := range steps {
+			if answer := ask(socket, step[0], step[1]); answer != "{\"ok\":true}\n" && !strings.Contains(answer, `"mac"`) {
+				t.Fatalf("round %d: %s: %s %s", round, step[0], answer, output)
+			}
+		}
+		next.Process.Signal(syscall.SIGTERM)
+		next.Wait()
+		requireNothing(t, round)
+	}
+	if half == 0 {
+		t.Error("no operation was cut off: the kills come too late")
+	}
+	t.Logf("%d operations were cut off", half)
+}
+
+// untilDead asks for the steps until the helper is dead. Returns the answer that was outstanding then.
+func untilDead(socket *net.UnixListener, steps [][2]string, dead <-chan struct{}) <-chan string {
+	for _, step := range steps {
+		answer := make(chan string, 1)
+		go func() { answer <- ask(socket, step[0], step[1]) }()
+		select {
+		case given := <-answer:
+			if given == "" {
+				answer <- given
+				return answer
+			}
+		case <-dead:
+			return answer
+		}
+	}
+	return nil
+}
+
+func requireNothing(t *testing.T, round int) {
+	t.Helper()
+	links, err := netlink.LinkList()
+	if err != nil || len(links) != 1 {
+		t.Fatalf("round %d: links are left: %v, %v", round, links, err)
+	}
+	conn, err := nftables.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := conn.ListTables()
+	if err != nil || len(tables) != 0 {
+		t.Fatalf("round %d: tables are left: %v, %v", round, tables, err)
 	}
 }

@@ -4,12 +4,14 @@ import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { neverAborts } from '../../src/base/abort.ts';
 import { exec } from '../../src/base/process/exec.ts';
 import { resultOf } from '../../src/sdk/work.ts';
 import { runCli } from '../support/cli/cli-harness.ts';
 import { openDaemonLab } from '../support/daemon-lab.ts';
 import { until } from '../support/until.ts';
+import { HelperOfRoot } from './helper-step.ts';
 
 // Runs in the namespaces of host.sh: a daemon with a VM, the command line, and the programs of the host. The
 // guest is an agent on this host; the DNS server, addresses and forwarded ports are real.
@@ -51,6 +53,17 @@ await step('uninstalled: everything is as before', async () => {
 });
 
 if (kind === 'systemd-resolved') {
+  await step('the helper of root names the server for its bridge, and takes it back', async () => {
+    await using helper = await HelperOfRoot.start(join(import.meta.dirname, '..', '..'));
+    const { dns } = await lab.client.nameServers({ signal });
+    const place = { bridge: 'br-fc', server: `${dns.address}:${dns.port}` };
+    for (let time = 0; time < 2; time += 1) await helper.ask('resolver.set', place);
+    await until(async () => (await nameOf('web.vm')) === address, { what: 'web.vm', everyMs: 200 });
+    await expectNetwork();
+    for (let time = 0; time < 2; time += 1) await helper.ask('resolver.clear', { bridge: 'br-fc' });
+    await until(async () => (await nameOf('web.vm')) === 'ENOTFOUND', { what: 'no web.vm', everyMs: 200 });
+    await expectNetwork();
+  });
   await step('with DNSSEC=yes, other names are found as before', async () => {
     await configure('DNSSEC=yes');
     await expectNetwork();

@@ -31,6 +31,7 @@ case $kind in
     # The servers of a connection, as NetworkManager tells them.
     printf 'SERVERS=192.0.2.53\nDEFAULT_ROUTE=yes\n' >"/run/systemd/resolve/netif/$(ip -o link show net0 | cut -d: -f1)"
     chown -R systemd-resolve: /run/systemd/resolve
+    dbus-daemon --system --fork --nopidfile
     systemctl restart systemd-resolved
     ;;
   networkmanager)

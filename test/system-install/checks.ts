@@ -66,10 +66,12 @@ export const SYSTEM_CHECKS: readonly HostCheck[] = [
       '$banger system install --owner dev',
       'useradd --create-home eve 2>/dev/null || true',
       '$banger system install --owner eve && exit 1',
+      'echo "another user has a daemon of her own:"; as_eve() { setpriv --reuid=1001 --regid=1001 --clear-groups env -i HOME=/home/eve PATH="$PATH" "$@"; }',
+      'as_eve $banger daemon socket; as_eve BANGER_MODE=system $banger vm list && exit 1',
       'grep -c ^owner_uid /etc/banger/install.toml',
     ].join('\n'),
     shows:
-      /^active +active$[\s\S]*^helper_active +active$[\s\S]*^700 dev\n600 dev\n711 root\n600 dev\n\/run\/banger\/bangerd\.sock$[\s\S]*those of "dev"/m,
+      /^active +active$[\s\S]*^helper_active +active$[\s\S]*^700 dev\n600 dev\n711 root\n600 dev\n\/run\/banger\/bangerd\.sock$[\s\S]*those of "dev"[\s\S]*of her own:\n\/home\/eve\/[\s\S]*no service of this host is for this user/m,
     deadlineMs: DEADLINE_MS,
   },
   {
@@ -126,7 +128,12 @@ export const SYSTEM_CHECKS: readonly HostCheck[] = [
       'cp /etc/systemd/system/bangerd.service /root/kept; echo "[Unit]" > /etc/systemd/system/bangerd.service',
       '$banger system install --owner dev && exit 1; $banger system uninstall && exit 1',
       'cp /root/kept /etc/systemd/system/bangerd.service; systemctl daemon-reload',
+      // What a daemon that has died could leave behind.
+      'for line in \'"bridge.ensure","params":{"bridge":"br-fc","address":"172.30.0.1","prefix":24}\' \'"tap.create","params":{"tap":"bgr-0","bridge":"br-fc"}\'; do',
+      '  as /usr/local/lib/banger-system/node/bin/node /root/ask.cjs /run/banger-root/bangerd-root.sock "{\\"version\\":1,\\"operation\\":$line}"',
+      'done; ls /sys/class/net',
       '$banger system uninstall',
+      'if test -e /sys/class/net/br-fc || test -e /sys/class/net/bgr-0; then exit 1; fi',
       absent(`${MADE} /usr/local/bin/banger`),
       'test -e /etc/banger/config.toml; test -d /var/lib/banger/images',
       'test -z "$(pgrep -u dev || true)"; test -z "$(systemctl list-units --all --plain -q "bangerd*")"',
@@ -136,7 +143,7 @@ export const SYSTEM_CHECKS: readonly HostCheck[] = [
       absent(`${MADE} /usr/local/bin/banger /etc/banger /var/lib/banger /var/cache/banger`),
       'echo nothing is left',
     ].join('\n'),
-    shows: /has not written it[\s\S]*\/home\/dev\/\.local\/state[\s\S]*nothing is left/,
+    shows: /has not written it[\s\S]*^bgr-0$[\s\S]*\/home\/dev\/\.local\/state[\s\S]*nothing is left/m,
     deadlineMs: DEADLINE_MS,
   },
 ];

@@ -116,11 +116,26 @@ func removeEmpty() error {
 	if err != nil {
 		return err
 	}
-	tables := map[*nftables.Table]bool{}
-	for chain, rules := range b.rules {
+	for _, rules := range b.rules {
 		if len(rules) > 0 {
 			return nil
 		}
+	}
+	return b.removeTables()
+}
+
+// RemoveAll deletes our tables with all that is in them.
+func RemoveAll() error {
+	b, err := begin(false)
+	if err != nil {
+		return err
+	}
+	return b.removeTables()
+}
+
+func (b *batch) removeTables() error {
+	tables := map[*nftables.Table]bool{}
+	for chain := range b.rules {
 		tables[chain.Table] = true
 	}
 	for table := range tables {

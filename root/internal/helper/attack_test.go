@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"banger.dev/root/internal/network"
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
@@ -113,6 +114,12 @@ func TestLinksOfOthersAreNotTouchedWhateverTheirNames(t *testing.T) {
 	}
 	if after := state(t); after != before {
 		t.Errorf("something changed:\n%s\n---\n%s", before, after)
+	}
+	if deleted, err := network.Clean(owner); err != nil || !reflect.DeepEqual(sorted(deleted), []string{"bgr-own", "br-fc-own"}) {
+		t.Errorf("an uninstall deletes %v, %v", deleted, err)
+	}
+	if len(rules(t)) != 0 {
+		t.Errorf("rules are left: %v", rules(t))
 	}
 }
 
@@ -268,7 +275,7 @@ func openFiles(t *testing.T) int {
 func TestManyCallersAtOnceLeaveOneOfEach(t *testing.T) {
 	h := startHost(t)
 	done := make(chan response)
-	for range 16 {
+	for range 6 {
 		go func() {
 			made := h.call("bridge.ensure", ensure)
 			h.call("tap.create", newTap)
@@ -277,7 +284,7 @@ func TestManyCallersAtOnceLeaveOneOfEach(t *testing.T) {
 			done <- made
 		}()
 	}
-	for range 16 {
+	for range 6 {
 		if made := <-done; !made.OK {
 			t.Errorf("%+v", made)
 		}

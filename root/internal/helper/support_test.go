@@ -73,7 +73,7 @@ func startHost(t *testing.T) *host {
 		t.Fatal(err)
 	}
 	made := &host{t, path, &log{}}
-	running := &server.Server{Owner: owner, Doer: &helper.Helper{Owner: owner, Version: "test"}, Audit: server.NewAudit(made.audit)}
+	running := &server.Server{Owner: owner, Doer: &helper.Helper{Owner: owner, Version: "test"}, Audit: server.NewAudit(made.audit), ReadDeadline: time.Second}
 	done := make(chan error)
 	go func() { done <- running.Serve(listener) }()
 	t.Cleanup(func() {

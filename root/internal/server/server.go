@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// A caller has this long to send its request, and to read the answer.
-	readDeadline = 5 * time.Second
+	// ReadDeadline is how long a caller has to send its request, and to read the answer.
+	ReadDeadline = 5 * time.Second
 	workDeadline = 30 * time.Second
 	// Connections at once. Others are refused, so that a caller who opens very many costs no memory.
 	maxConnections = 32
@@ -34,6 +34,8 @@ type Server struct {
 	Owner uint32
 	Doer  Doer
 	Audit *Audit
+	// ReadDeadline is shorter in tests.
+	ReadDeadline time.Duration
 }
 
 type answer struct {
@@ -90,7 +92,7 @@ func (s *Server) serve(conn *net.UnixConn) {
 }
 
 func (s *Server) handle(conn *net.UnixConn) (request.Request, helper.Result, error) {
-	line, err := readLine(conn)
+	line, err := s.readLine(conn)
 	if err != nil {
 		return request.Request{}, nil, err
 	}
@@ -113,13 +115,13 @@ func (s *Server) refuse(conn *net.UnixConn) {
 }
 
 // readLine reads the request, up to the end of its line or of what the caller sends.
-func readLine(conn *net.UnixConn) ([]byte, error) {
-	if err := conn.SetReadDeadline(time.Now().Add(readDeadline)); err != nil {
+func (s *Server) readLine(conn *net.UnixConn) ([]byte, error) {
+	if err := conn.SetReadDeadline(time.Now().Add(s.ReadDeadline)); err != nil {
 		return nil, err
 	}
 	line, err := bufio.NewReader(io.LimitReader(conn, request.MaxBytes+1)).ReadBytes('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, refusal.New(refusal.BadRequest, "no whole request came within %v", readDeadline)
+		return nil, refusal.New(refusal.BadRequest, "no whole request came within %v", s.ReadDeadline)
 	}
 	return line, nil
 }
@@ -130,7 +132,7 @@ func write(conn *net.UnixConn, result helper.Result, err error) {
 		known := refusal.Of(err)
 		made.Error = &problem{known.Code, known.Message}
 	}
-	if conn.SetWriteDeadline(time.Now().Add(readDeadline)) == nil {
+	if conn.SetWriteDeadline(time.Now().Add(ReadDeadline)) == nil {
 		// A caller that has hung up wants no answer.
 		_ = json.NewEncoder(conn).Encode(made)
 	}

@@ -69,13 +69,31 @@ export function stopSteps(): Step[] {
   return [{ kind: 'run', argv: ['systemctl', 'stop', ...UNITS] }];
 }
 
-/** All that an uninstall does, after the units have stopped. With `isPurge`, VMs and images go too. */
-export function removeSteps({ isPurge, hasOwnLink }: { isPurge: boolean; hasOwnLink: boolean }): Step[] {
+/** The helper's program. */
+export function helperProgram(arch: string): string {
+  return join(SYSTEM.tree, 'root', 'bin', `bangerd-root-${arch}`);
+}
+
+/** What {@link removeSteps} needs to know. */
+export interface RemoveRequest {
+  /** VMs and images go too */
+  isPurge: boolean;
+  /** `/usr/local/bin/banger` is our link */
+  hasOwnLink: boolean;
+  /** the helper's program and its owner; absent: an uninstall that was cut off has deleted it */
+  helper?: { program: string; uid: number };
+}
+
+/** All that an uninstall does, after the units have stopped. */
+export function removeSteps({ isPurge, hasOwnLink, helper }: RemoveRequest): Step[] {
   const folders = isPurge ? [SYSTEM.configDir, SYSTEM.stateDir, SYSTEM.cacheDir] : [];
   return [
     { kind: 'run', argv: ['systemctl', 'disable', '--quiet', ...UNITS], mayFail: true },
     // What a VM or a pool VM left behind belongs to the units' own control groups.
     { kind: 'run', argv: ['systemctl', 'kill', '--signal=KILL', SYSTEM.daemonUnit], mayFail: true },
+    ...(helper
+      ? [{ kind: 'run', argv: [helper.program, 'clean', '--owner', String(helper.uid)] } as const]
+      : []),
     ...[...WRITTEN_FILES].reverse().map((path): Step => ({ kind: 'remove', path })),
     { kind: 'run', argv: ['systemctl', 'daemon-reload'] },
     { kind: 'run', argv: ['systemctl', 'reset-failed', ...UNITS], mayFail: true },

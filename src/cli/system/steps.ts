@@ -68,7 +68,9 @@ async function carryOutOne(step: Step, { signal }: Abortable): Promise<void> {
       if (!(await leadsTo(step.path, step.target))) await symlink(step.target, step.path);
       return;
     case 'remove':
-      return await rm(step.path, { recursive: true, force: true });
+      // Removes by descriptors: a user whose folder this is cannot lead root elsewhere with a link meanwhile.
+      await exec(['rm', '-rf', '--one-file-system', '--', step.path], { signal });
+      return;
     case 'tidy':
       return await tidy(step.path);
     case 'run':

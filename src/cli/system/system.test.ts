@@ -49,11 +49,16 @@ describe('banger system', () => {
       lines.indexOf('run systemctl stop bangerd-root.service') <
         lines.indexOf('run systemctl restart bangerd-root.socket'),
     );
-    const removed = (isPurge: boolean): string[] => removeSteps({ isPurge, hasOwnLink: false }).map(stepLine);
+    const removed = (isPurge: boolean): string[] =>
+      removeSteps({ isPurge, hasOwnLink: false, helper: { program: '/p', uid: 1000 } }).map(stepLine);
     assert.ok(!removed(false).includes('remove /var/lib/banger'));
     assert.ok(removed(true).includes('remove /var/lib/banger'));
-    for (const lines of [removed(true), removed(false)])
+    for (const lines of [removed(true), removed(false)]) {
+      assert.ok(
+        lines.indexOf('run /p clean --owner 1000') < lines.indexOf('remove /usr/local/lib/banger-system'),
+      );
       assert.ok(!lines.includes('remove /usr/local/bin/banger'));
+    }
   });
 });
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Abortable, poll } from '../../base/abort.ts';
@@ -5,7 +6,7 @@ import { AppError, isAppError, isErrno } from '../../base/errors.ts';
 import { SYSTEM } from '../../config/system-install.ts';
 import type { CommandContext } from '../context/context.ts';
 import { applySteps, givenWords, requireSystemd } from './apply.ts';
-import { removeSteps, stopSteps, WRITTEN_FILES } from './plan.ts';
+import { goArch, helperProgram, removeSteps, stopSteps, WRITTEN_FILES } from './plan.ts';
 import { requireInstall } from './require-install.ts';
 import { requireRoot } from './require-service.ts';
 import { leadsTo, refuseForeign } from './steps.ts';
@@ -24,10 +25,13 @@ export async function uninstall(
   { purge, force, dryRun, json }: { purge: boolean; force: boolean; dryRun: boolean; json: boolean },
   context: CommandContext,
 ): Promise<number> {
-  requireInstall();
+  const { uid } = requireInstall();
   await refuseForeign(WRITTEN_FILES);
   const hasOwnLink = await leadsTo(SYSTEM.link, join(SYSTEM.tree, 'bin', 'banger'));
-  const [stops, removes] = [stopSteps(), removeSteps({ isPurge: purge, hasOwnLink })];
+  const program = helperProgram(goArch());
+  const helper = existsSync(program) ? { program, uid } : undefined;
+  const removes = removeSteps({ isPurge: purge, hasOwnLink, ...(helper ? { helper } : {}) });
+  const stops = stopSteps();
   if (!dryRun) {
     const words = givenWords({ purge, force, json });
     requireRoot('remove services', ['system', 'uninstall', ...words], context.io);
@@ -45,7 +49,16 @@ export async function uninstall(
 async function refuseRunning(context: CommandContext): Promise<void> {
   const { signal } = context;
   const client = await context.clientIfRunning();
-  if (client === undefined) return;
+  if (client === undefined) {
+    if ((await processesLeft()).length === 0) return;
+    throw new AppError(
+      'SYSTEM_VMS_RUN',
+      'Cannot remove the services: VMs still run, and their daemon does not',
+      {
+        hint: 'sudo banger system restart, and then stop them; or end them with --force',
+      },
+    );
+  }
   const running = (await client.listVms({ signal })).filter(({ state }) => state === 'running');
   if (running.length === 0) return;
   const names = running.map(({ name }) => name);
