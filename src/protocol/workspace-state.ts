@@ -113,6 +113,13 @@ export function noteRunning(name: string): string {
 }
 
 /**
+ * A line that has the files of a guest's working tree on its disk before a name says that they are there:
+ * ext4 writes names before delayed data, so a guest that is killed would have empty files. Only where an
+ * agent runs: a guest has few other files to write, but the host of a test very many.
+ */
+export const SYNC = 'if [ -e /run/banger/agent ]; then sync -f . 2>/dev/null || sync; fi';
+
+/**
  * Lines that wait, for a minute at most, until the shells have ended that {@link noteRunning} has noted and
  * whose host has hung up: two that make the same change would disturb each other.
  */

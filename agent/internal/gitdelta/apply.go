@@ -25,6 +25,9 @@ func Apply(top, how string) error {
 	if err := d.canBeApplied(); err != nil {
 		return err
 	}
+	if err := d.syncIncoming(); err != nil {
+		return err
+	}
 	if err := d.check(); err != nil {
 		return err
 	}
@@ -121,6 +124,9 @@ func (d *delta) setSent() error {
 	}
 	next := filepath.Join(d.meta, "sent")
 	if err := os.WriteFile(next, []byte(d.sent+"\n"), 0o644); err != nil {
+		return err
+	}
+	if err := syncFiles([]string{next}); err != nil {
 		return err
 	}
 	return os.Rename(next, ref)

@@ -1,4 +1,4 @@
-import { GUEST_DIFFERS, noteRunning, WITHOUT_LFS } from '../../../protocol/workspace-state.ts';
+import { GUEST_DIFFERS, noteRunning, SYNC, WITHOUT_LFS } from '../../../protocol/workspace-state.ts';
 import { nulList } from '../git/nul-list.ts';
 import { foldersOf, type TreeChange } from './tree-changes.ts';
 
@@ -119,6 +119,7 @@ if [ "$2" != force ] && [ ! -e "$m/ready" ]; then
 fi
 trap '' HUP INT TERM PIPE
 ${noteRunning('running')}
+${SYNC}
 : >"$m/ready" || exit
 for idx in "$m"/pack-*.idx; do
   for part in "\${idx%.idx}.promisor" "\${idx%.idx}.pack" "$idx"; do
@@ -145,6 +146,9 @@ if [ -s "$m/refs" ]; then git update-ref --stdin <"$m/refs" || exit; fi
 for name in HEAD index; do
   if [ -e "$m/$name" ]; then cp -p "$m/$name" ".git/$name.banger" && mv -f ".git/$name.banger" ".git/$name" || exit; fi
 done
+if [ -d "$m/git" ] || [ -e "$m/HEAD" ] || [ -e "$m/index" ]; then
+${SYNC}
+fi
 owner=$(stat -c %u:%g . 2>/dev/null)
 case $owner in
   '' | 0:*) ;;

@@ -1,5 +1,5 @@
 import { shellWord } from '../../../base/text/shell-word.ts';
-import { GUEST_DIFFERS, noteRunning } from '../../../protocol/workspace-state.ts';
+import { GUEST_DIFFERS, noteRunning, SYNC } from '../../../protocol/workspace-state.ts';
 
 /*
  * One copy of a working tree may change several repositories of a guest: the one that was asked for and its
@@ -56,6 +56,7 @@ add() {
 . .git/banger/all.new || exit
 trap '' HUP INT TERM PIPE
 ${noteRunning('running-all')}
+${SYNC}
 mv -f .git/banger/all.new .git/banger/all || exit
 ${FINISH_ALL}`;
 
