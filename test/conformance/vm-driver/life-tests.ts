@@ -46,7 +46,10 @@ export function addLifeTests(tests: DriverTests): void {
       assert.notDeepEqual(second.vmm, first.vmm);
       await ask(second, 'ping x', fixture);
       assert.match(await readFile(spec.consoleLogPath, 'utf8'), /^from before\n./);
-      await second.kill();
+      await second.kill({ areDrivesGivenUp: true });
+      await second.exited;
+      assert.deepEqual(await readdir(spec.runtimeDir), []);
+      assert.deepEqual(await fixture.processes(), []);
     },
   );
 

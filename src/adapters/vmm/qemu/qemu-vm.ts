@@ -117,8 +117,8 @@ export class QemuVm implements RunningVm {
    * faster, but the newest tables of a qcow2 file are only in QEMU's memory. Writes that the guest saw
    * completed, but had not flushed, would be lost with them.
    */
-  async kill(): Promise<void> {
-    this.#ending ??= this.#endProcess();
+  async kill({ areDrivesGivenUp = false } = {}): Promise<void> {
+    this.#ending ??= this.#endProcess({ graceMs: areDrivesGivenUp ? 0 : WRITE_OUT_GRACE_MS });
     try {
       await this.#ending;
     } catch (error) {
@@ -231,11 +231,10 @@ export class QemuVm implements RunningVm {
     return { ...spec, runtimeDir: runtimeDirOf(this.#files) };
   }
 
-  async #endProcess(): Promise<void> {
+  async #endProcess(limits: { graceMs: number }): Promise<void> {
     this.#network.release();
-    await endProcess(this.vmm, { graceMs: WRITE_OUT_GRACE_MS });
-    await this.#network.end();
-    await logsAreWritten(await this.#logKeepers);
+    await endProcess(this.vmm, limits);
+    await Promise.all([this.#network.end(), this.#logKeepers.then(logsAreWritten)]);
     this.#qmp[Symbol.dispose]();
     await removeRuntimeFiles(this.#files);
   }

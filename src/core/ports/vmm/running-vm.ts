@@ -89,11 +89,12 @@ export interface RunningVm extends GuestSaver {
   activity(): Promise<VmmActivity>;
   /**
    * Ends the VMM without asking the guest; settles when the process is gone and its sockets are removed.
-   * Every write that the guest saw completed is then in the drive files. Idempotent.
+   * Every write that the guest saw completed is then in the drive files, unless `areDrivesGivenUp`: then it
+   * ends at once, and what they contain is undefined. Idempotent.
    *
    * @throws {AppError} VMM_KILL_FAILED when the process does not exit (it hangs in the kernel).
    */
-  kill(): Promise<void>;
+  kill(options?: { areDrivesGivenUp?: boolean }): Promise<void>;
   /**
    * Sends the VMM process a signal; does nothing once it has exited. How the VMM reacts is up to it: only
    * {@link kill} makes sure that it ends.

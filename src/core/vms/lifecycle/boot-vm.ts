@@ -20,9 +20,6 @@ import type { GuestWaits, VmHost, Vms } from '../world.ts';
 import { replaceWorkDisk } from './replace-work-disk.ts';
 import { watchExit } from './watch-exit.ts';
 
-/** `ms` to restore a saved guest; an idle host needs 0.2 s. */
-const RESTORE_DEADLINE_MS = 30_000;
-
 /** Lines of the console that a failed boot shows. */
 const TAIL_LINES = 8;
 
@@ -101,7 +98,7 @@ async function withOwnWorkDisk(
 ): Promise<VmRecord> {
   const { id, workBase, drives: from = [] } = record;
   if (!workBase) return record;
-  const meeting = { signal, helloDeadlineMs: RESTORE_DEADLINE_MS, isRestored: true };
+  const meeting = { signal, helloDeadlineMs: world.bootDeadlineMs, isRestored: true };
   const agent = await world.live.agent(id, meeting);
   const { diskSizeBytes } = record.shape;
   const replacing = { running, agent, drives: from, diskSizeBytes, signal };
@@ -176,7 +173,9 @@ export async function reachReady(
   record: VmRecord,
   { report, signal, running, content, isRestored, isNew = false, meet }: ReachOptions,
 ): Promise<GuestAgent> {
-  const deadlineMs = isRestored ? RESTORE_DEADLINE_MS : world.bootDeadlineMs;
+  // A saved guest needs 0.2 s on an idle host. It may have memory that nothing can bring back: it gets as long
+  // as a boot before it is ended, because a busy host cannot be told from a guest that hangs.
+  const deadlineMs = world.bootDeadlineMs;
   const died = running.exited.then((): never => {
     throw new AppError(
       'GUEST_BOOT_FAILED',

@@ -109,7 +109,7 @@ export async function endPoolVm(
   { vmId, running, agent, unrecorded }: PoolVm,
 ): Promise<void> {
   await agent[Symbol.asyncDispose]();
-  await running.kill();
+  await running.kill({ areDrivesGivenUp: true });
   await world.files.remove(vmId);
   unrecorded[Symbol.dispose]();
 }

@@ -7,9 +7,6 @@ import type { PlanWorld } from '../plan/make-plan.ts';
 import { planStart } from '../plan/make-plan.ts';
 import { type AdoptOptions, adoptVmm } from '../recovery/adopt-vmm.ts';
 
-/** `ms` to personalise a guest that already runs; the VM cannot be used meanwhile. */
-const DEADLINE_MS = 10_000;
-
 /**
  * Takes over a guest whose resume the daemon's crash interrupted after the guest had run: its saved files no
  * longer match its drives, so only this running guest has the memory. Returns false when the VM was not being
@@ -35,7 +32,7 @@ export async function finishResume(
         const report = (): void => {};
         await makeReady(world, begun, { report, signal: inner, running, content, isRestored: true });
       },
-      { signal, deadlineMs: DEADLINE_MS, what: 'a resumed guest' },
+      { signal, deadlineMs: world.bootDeadlineMs, what: 'a resumed guest' },
     );
   } catch (error) {
     signal.throwIfAborted();

@@ -27,6 +27,7 @@ export interface WatchedBoot {
   log: Logger;
   stuckCpuMs?: number;
   mostRestarts?: number;
+  lookEveryMs?: number;
 }
 
 /**
@@ -40,6 +41,10 @@ export class BootWatch {
   #restarts = 0;
   /** processor time that the VMM had used when this attempt began, in `ms` */
   #cpuMsBefore = 0;
+  /** reads of drives when this attempt began: QEMU counts those of earlier attempts too */
+  #readsBefore = 0;
+  /** this attempt has read from a drive, so it does not hang where {@link STUCK_CPU_MS} means */
+  #isReading = false;
   #hasBooted = false;
 
   constructor(boot: WatchedBoot) {
@@ -53,24 +58,33 @@ export class BootWatch {
 
   async #watch(): Promise<void> {
     const { qmp, vmm, stuckCpuMs = STUCK_CPU_MS, mostRestarts = MOST_RESTARTS } = this.#boot;
+    const { lookEveryMs = LOOK_EVERY_MS } = this.#boot;
     // The agent may have opened its port before this watch began.
     const agent = await agentChardev(qmp, OPTIONS);
     if (agent['frontend-open'] === true) return await this.#booted();
     while (!this.#hasBooted) {
-      await sleep(LOOK_EVERY_MS, OPTIONS);
+      await sleep(lookEveryMs, OPTIONS);
       const cpuMs = await cpuMsOf(vmm);
       if (cpuMs === undefined) return;
-      if (cpuMs - this.#cpuMsBefore < stuckCpuMs) continue;
-      if (await hasReadDrive(qmp)) return;
+      if (this.#isReading || cpuMs - this.#cpuMsBefore < stuckCpuMs) continue;
+      const attempt = this.#restarts;
+      const reads = await countReads(qmp);
+      if (attempt !== this.#restarts) continue;
+      this.#isReading = reads > this.#readsBefore;
+      if (this.#isReading) continue;
       this.#cpuMsBefore = cpuMs;
       await qmp.execute(this.#restarts < mostRestarts ? 'system_reset' : 'quit', {}, OPTIONS);
     }
   }
 
   async #restarted(): Promise<void> {
-    const { log, vmId, vmm, mostRestarts = MOST_RESTARTS } = this.#boot;
-    this.#cpuMsBefore = (await cpuMsOf(vmm)) ?? 0;
+    const { log, vmId, vmm, qmp, mostRestarts = MOST_RESTARTS } = this.#boot;
     this.#restarts += 1;
+    this.#isReading = true;
+    const [cpuMs = 0, reads] = await Promise.all([cpuMsOf(vmm), countReads(qmp)]);
+    this.#cpuMsBefore = cpuMs;
+    this.#readsBefore = reads;
+    this.#isReading = false;
     log.info('a guest restarts during its boot', { vmId, restarts: this.#restarts });
     if (this.#restarts === mostRestarts) await this.#endAtRestart();
   }
@@ -99,10 +113,11 @@ export class BootWatch {
 
 const OPTIONS = { signal: neverAborts() };
 
-async function hasReadDrive(qmp: QmpClient): Promise<boolean> {
+async function countReads(qmp: QmpClient): Promise<number> {
   const drives = await qmp.execute('query-blockstats', {}, OPTIONS);
   invariant(Array.isArray(drives), 'QEMU lists its drives');
-  return (drives as { stats?: { rd_operations?: unknown } }[]).some(
-    ({ stats }) => Number(stats?.rd_operations) > 0,
+  const counts = (drives as { stats?: { rd_operations?: unknown } }[]).map(({ stats }) =>
+    Number(stats?.rd_operations ?? 0),
   );
+  return counts.reduce((sum, count) => sum + count, 0);
 }
