@@ -173,8 +173,8 @@ export async function reachReady(
   record: VmRecord,
   { report, signal, running, content, isRestored, isNew = false, meet }: ReachOptions,
 ): Promise<GuestAgent> {
-  // A saved guest needs 0.2 s on an idle host. It may have memory that nothing can bring back: it gets as long
-  // as a boot before it is ended, because a busy host cannot be told from a guest that hangs.
+  // A saved guest needs 0.2 s on an idle host. It may have memory that nothing can bring back: it gets as
+  // long as a boot before it is ended, because a busy host cannot be told from a guest that hangs.
   const deadlineMs = world.bootDeadlineMs;
   const died = running.exited.then((): never => {
     throw new AppError(

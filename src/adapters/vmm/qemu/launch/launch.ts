@@ -84,7 +84,6 @@ async function launch(spec: VmSpec, options: LaunchOptions): Promise<LaunchedQem
   if (mode.kind === 'restore') {
     onVmm?.();
     await readState(qmp, { signal });
-    if (mode.hasBuiltInNetwork) await disconnectNetwork(qmp, { signal });
   }
   await requireState(start, qmp, { signal, beforeRun });
   if (mode.kind === 'restore') await hangUp(qmp, { agentSocket: files.agentSocket, signal });
@@ -156,6 +155,8 @@ async function requireState(
     if (!hasRun && state === 'inmigrate') return undefined;
     // QEMU takes on the state in which the guest was saved: paused, by a command or for lack of space.
     if (!hasRun && (state === 'paused' || state === STALLED)) {
+      // Not earlier: QEMU reads the saved state of its own network only while it has one.
+      if (mode.kind === 'restore' && mode.hasBuiltInNetwork) await disconnectNetwork(qmp, { signal: inner });
       beforeRun?.();
       await qmp.execute('cont', {}, { signal: inner });
       hasRun = true;
