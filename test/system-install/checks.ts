@@ -106,7 +106,8 @@ export const SYSTEM_CHECKS: readonly HostCheck[] = [
       BANGER,
       'printf \'accelerator = "kvm"\\n\' > /etc/banger/config.toml; $banger system restart',
       `as $banger vm show one >/dev/null 2>&1 || as $banger vm create --name one ${SMALL}`,
-      'boot() { as $banger vm exec one -- cat /proc/sys/kernel/random/boot_id; }',
+      // On a busy machine, a guest of an emulated host may not answer the new daemon in time.
+      'boot() { for attempt in 1 2 3 4 5; do as $banger vm exec one -- cat /proc/sys/kernel/random/boot_id && return; sleep 5; done; return 1; }',
       'first=$(boot)',
       '$banger system restart; test "$(boot)" = "$first"; echo survives a restart',
       '$banger system install --owner dev; test "$(boot)" = "$first"; echo survives an install',
