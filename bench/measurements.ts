@@ -14,6 +14,7 @@ import { sourcePause } from './measure/source-pause.ts';
 import { sshRoundTrip } from './measure/ssh-round-trip.ts';
 import { startsInARow } from './measure/starts-in-a-row.ts';
 import { suspendFork } from './measure/suspend-fork.ts';
+import { syncWatch } from './measure/sync-watch.ts';
 import { treeStart } from './measure/tree-start.ts';
 import { warmStart } from './measure/warm-start.ts';
 import { workspaceTransfer } from './measure/workspace-transfer.ts';
@@ -36,6 +37,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   hostileGuest,
   sshRoundTrip,
   workspaceTransfer,
+  syncWatch,
   largeTree,
   imageRootfs,
   imageRootfsLarge,
