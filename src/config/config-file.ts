@@ -3,6 +3,7 @@ import { AppError, printable } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import { parseDuration } from '../base/text/duration.ts';
 import { parseSize } from '../base/text/size.ts';
+import { checkUserName } from '../protocol/guest-user.ts';
 import { ACCELERATORS, type Accelerator } from '../protocol/vm.ts';
 import { type CatalogTable, readCatalogTables } from './catalogs.ts';
 import { isLoopback } from './dns-place.ts';
@@ -33,7 +34,13 @@ export interface ConfigFile {
   dns_port?: number;
   gateway?: boolean;
   gateway_port?: number;
-  vm_defaults?: { vcpu?: number; memory_mib?: number; disk_size?: number; system_overlay_size?: number };
+  vm_defaults?: {
+    vcpu?: number;
+    memory_mib?: number;
+    disk_size?: number;
+    system_overlay_size?: number;
+    user?: string;
+  };
   guest?: { host_ca?: boolean; proxy?: boolean };
   file_sync?: readonly FileSyncTable[];
   registry?: readonly RegistryTable[];
@@ -66,6 +73,7 @@ const KEYS: Readonly<Record<string, Reader>> = {
   'vm_defaults.memory_mib': wholeNumber,
   'vm_defaults.disk_size': size,
   'vm_defaults.system_overlay_size': size,
+  'vm_defaults.user': userName,
   'guest.host_ca': flag,
   'guest.proxy': flag,
   file_sync: readFileSyncTables,
@@ -164,6 +172,10 @@ function oneOf<T extends string>(allowed: readonly T[]): Reader {
     if (found === undefined) throw wrong(field, `one of ${allowed.join(', ')}`);
     return found;
   };
+}
+
+function userName(value: unknown, field: string): string {
+  return checkUserName(text(value, field), field);
 }
 
 function text(value: unknown, field: string): string {

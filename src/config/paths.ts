@@ -19,6 +19,8 @@ export interface Paths {
   daemonLogFile: string;
   /** the ssh host keys of all VMs */
   knownHostsFile: string;
+  /** which VMs have another user than root, for ssh(1) */
+  loginUsersFile: string;
   /** secret from which the ssh host keys of the VMs are derived */
   secretFile: string;
   vmsDir: string;
@@ -91,6 +93,7 @@ export function pathsUnder(dirs: BaseDirs): Paths {
     daemonLockFile: join(stateDir, 'bangerd.lock'),
     daemonLogFile: join(stateDir, 'bangerd.log'),
     knownHostsFile: join(stateDir, 'ssh', 'known_hosts'),
+    loginUsersFile: join(stateDir, 'ssh', 'users'),
     secretFile: join(stateDir, 'secret'),
     vmsDir: join(stateDir, 'vms'),
     pullsDir: join(stateDir, 'pulls'),

@@ -18,6 +18,8 @@ import { type HostSize, type VmDefaults, vmDefaults } from './vm-defaults.ts';
 export interface Settings {
   paths: Paths;
   vmDefaults: VmDefaults;
+  /** user of new VMs; absent: root, or what the image says */
+  defaultUser?: string;
   defaultImage: string;
   /** new VMs start from warm templates */
   isWarm: boolean;
@@ -185,6 +187,7 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
   return {
     paths,
     vmDefaults: vmDefaults(configuredShape(file), host),
+    ...(file.vm_defaults?.user === undefined ? {} : { defaultUser: file.vm_defaults.user }),
     defaultImage: file.default_image_name ?? 'debian-bookworm',
     isWarm: file.warm ?? true,
     hasPool: file.standby ?? true,

@@ -57,6 +57,7 @@ import { UnrecordedIds } from '../core/vms/unrecorded-ids.ts';
 import { VmLocks } from '../core/vms/vm-locks.ts';
 import type { BootStores, ImageOutlets, VmWorld } from '../core/vms/world.ts';
 import { type BuildInfo, releaseOf } from '../protocol/build-info.ts';
+import { ordinaryUser } from '../protocol/guest-user.ts';
 import type { DoctorHost } from './doctor/check.ts';
 import type { OfflineRecords } from './offline/offline-records.ts';
 
@@ -179,6 +180,7 @@ export function compose({
     },
   });
   const nameOf = (vmId: string): string | undefined => records.get(vmId)?.name;
+  const userOf = (vmId: string): string | undefined => ordinaryUser(records.get(vmId)?.user);
   const world: VmWorld = {
     records,
     driver: driver ?? new QemuDriver({ ...qemu, facts, env: variables, receiver, hostTools, log }),
@@ -202,7 +204,7 @@ export function compose({
     building: new KeyedMutex(),
     preparing: new KeyedMutex(),
     makingBases: new KeyedMutex(),
-    live: new LiveVms(connector, { nameOf }),
+    live: new LiveVms(connector, { nameOf, userOf }),
     addresses: new GuestAddresses({ records, claims: UDP_CLAIMS, uid, log }),
     listening: new Map(),
     waking: new SharedWork(),

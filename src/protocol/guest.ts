@@ -166,6 +166,11 @@ export interface Personalisation {
    * empty one. `release`: unmounts it, so that another may take its place; fails when a program uses it.
    */
   workDisk?: 'mount' | 'release';
+  /**
+   * makes this user when the guest has none of that name, and its home a view of the work disk; `fillHome`
+   * first copies there what the image has in that home, once for each work disk
+   */
+  user?: { name: string; fillHome: boolean };
   files?: readonly PersonalFile[];
 }
 

@@ -43,7 +43,9 @@ export type Accelerator = (typeof ACCELERATORS)[number];
 export const shapeFields = {
   vcpuCount: integer(),
   memoryMib: integer('MiB'),
-  diskSizeBytes: integer('bytes of the work disk, which is mounted at `/root`'),
+  diskSizeBytes: integer(
+    'bytes of the work disk, which is mounted at `/root` and, with a `user`, at that home',
+  ),
   systemOverlaySizeBytes: integer('bytes that are free on the root file system, beyond the image'),
 };
 
@@ -123,6 +125,11 @@ const vmFields = {
     ),
   ),
   imageConfig: optional(imageConfig),
+  user: optional(
+    text(
+      'the user to whom commands, the working tree and logins belong; absent: root, or what the image says',
+    ),
+  ),
   shape: vmShape,
   network: optional(vmNetwork),
   nat: truth("the network's mode is `user`: the guest may open connections to the outside"),

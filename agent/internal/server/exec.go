@@ -22,8 +22,8 @@ const (
 	frameReadBytes = 4 << 10
 )
 
-// exec runs one command: POST /exec. The HTTP status is always 200; frames report everything else, including
-// a command that could not be started.
+// exec runs one command: POST /exec, as the user of the query unless the start frame names one. The HTTP
+// status is always 200; frames report everything else, including a command that could not be started.
 func (s *service) exec(w http.ResponseWriter, r *http.Request) {
 	s.commands.Add(1)
 	uncount := sync.OnceFunc(s.commands.Done)
@@ -43,6 +43,9 @@ func (s *service) exec(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		out.fail(process.BadRequest, err)
 		return
+	}
+	if spec.User == "" {
+		spec.User = r.URL.Query().Get("user")
 	}
 	p, err := process.Start(spec)
 	if err != nil {

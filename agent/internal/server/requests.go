@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"banger.dev/agent/internal/server/identity"
+	"banger.dev/agent/internal/server/process"
 	"banger.dev/agent/internal/server/procstat"
 	"banger.dev/agent/internal/server/tarx"
 )
@@ -40,13 +41,29 @@ func (s *service) putTar(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	owner := r.URL.Query().Get("owner")
-	if owner != "" && owner != "root" && owner != "archive" {
-		return nil, badRequest("owner %q is neither root nor archive", owner)
+	owners, err := ownersOf(r.URL.Query().Get("owner"))
+	if err != nil {
+		return nil, err
 	}
 	defer s.width.widen()()
-	result, err := tarx.Unpack(r.Body, into, owner == "archive")
+	result, err := tarx.Unpack(r.Body, into, owners)
 	return result, tarError(err)
+}
+
+// ownersOf reads whom unpacked files belong to: a user, root when it is empty, or "archive" for the owners
+// that the archive names.
+func ownersOf(name string) (tarx.Owners, error) {
+	switch name {
+	case "", "root":
+		return tarx.Callers(), nil
+	case "archive":
+		return tarx.Owners{Kept: true}, nil
+	}
+	account, err := process.Accounts{}.Lookup(name)
+	if err != nil {
+		return tarx.Owners{}, badRequest("owner %q is neither root nor archive nor a user of the guest", name)
+	}
+	return tarx.Owners{UID: int(account.UID), GID: int(account.GID)}, nil
 }
 
 func (s *service) getTar(w http.ResponseWriter, r *http.Request) {

@@ -15,6 +15,8 @@ import (
 type treeCopy struct {
 	// firstName maps each file with several hard links to the first copy of it.
 	firstName map[inode]string
+	// owner changes places with root, unless it is zero.
+	owner Owner
 }
 
 type inode struct{ dev, number uint64 }
@@ -40,7 +42,7 @@ func (c treeCopy) fillDir(src, dst string) error {
 			return err
 		}
 	}
-	return copyProperties(src, dst, &stat)
+	return c.copyProperties(src, dst, &stat)
 }
 
 func (c treeCopy) copyEntry(src, dst string) error {
@@ -65,7 +67,7 @@ func (c treeCopy) copyEntry(src, dst string) error {
 	if err != nil || !made {
 		return err
 	}
-	return copyProperties(src, dst, &stat)
+	return c.copyProperties(src, dst, &stat)
 }
 
 // makeEntry copies anything but a folder. It returns false when it left the entry out.
@@ -108,8 +110,8 @@ func copyContent(src, dst string) error {
 
 // copyProperties sets owner, attributes, mode and times, in this order: a change of owner clears set-user-id
 // bits and capabilities, and all of them change times.
-func copyProperties(src, dst string, stat *unix.Stat_t) error {
-	if err := unix.Lchown(dst, int(stat.Uid), int(stat.Gid)); err != nil {
+func (c treeCopy) copyProperties(src, dst string, stat *unix.Stat_t) error {
+	if err := unix.Lchown(dst, other(stat.Uid, c.owner.UID), other(stat.Gid, c.owner.GID)); err != nil {
 		return &os.PathError{Op: "lchown", Path: dst, Err: err}
 	}
 	if err := copyAttributes(src, dst); err != nil {
@@ -125,6 +127,17 @@ func copyProperties(src, dst string, stat *unix.Stat_t) error {
 		return &os.PathError{Op: "utimensat", Path: dst, Err: err}
 	}
 	return nil
+}
+
+// other returns the number that changes places with id.
+func other(id, number uint32) int {
+	switch id {
+	case 0:
+		return int(number)
+	case number:
+		return 0
+	}
+	return int(id)
 }
 
 func copyAttributes(src, dst string) error {

@@ -54,6 +54,7 @@ func (d *Disk) Apply(mode string) error {
 		return err
 	}
 	if mode == ModeRelease {
+		keepNamespace()
 		if err := unix.Unmount(home, 0); err != nil {
 			return fmt.Errorf("unmount %s: %w", home, err)
 		}

@@ -81,6 +81,8 @@ interface AgentParts {
   generation: number;
   /** returns the VM's current name, for hints */
   vmName: () => string | undefined;
+  /** returns the user who runs what names no other, and owns what is unpacked */
+  vmUser: () => string | undefined;
   hangUp: () => void;
 }
 
@@ -92,13 +94,15 @@ export class Http2GuestAgent implements GuestAgent {
   readonly #watch: LinkWatch;
   readonly #hangUp: () => void;
   readonly #vmName: () => string | undefined;
+  readonly #vmUser: () => string | undefined;
   #failure: unknown;
   readonly #streams = new Set<GuestStream>();
   #bulkCount = 0;
 
-  constructor(session: http2.ClientHttp2Session, { watch, generation, vmName, hangUp }: AgentParts) {
+  constructor(session: http2.ClientHttp2Session, { watch, generation, vmName, vmUser, hangUp }: AgentParts) {
     this.generation = generation;
     this.#vmName = vmName;
+    this.#vmUser = vmUser;
     this.#hangUp = hangUp;
     this.#session = session;
     this.#watch = watch;
@@ -122,10 +126,15 @@ export class Http2GuestAgent implements GuestAgent {
   }
 
   async exec({ timeoutMs, ...options }: Abortable & { timeoutMs?: number | undefined }): Promise<Duplex> {
+    const user = this.#vmUser();
+    const query = new URLSearchParams({
+      ...(user === undefined ? {} : { user }),
+      ...(timeoutMs === undefined ? {} : { timeout: String(timeoutMs) }),
+    });
     const request: Request = {
       action: 'run a command in the guest',
       method: 'POST',
-      path: '/exec',
+      path: query.size === 0 ? '/exec' : `/exec?${query}`,
       hasBody: true,
       isBulk: true,
     };
@@ -133,7 +142,6 @@ export class Http2GuestAgent implements GuestAgent {
     const limited = {
       ...request,
       action: 'limit the time of a command in the guest',
-      path: `/exec?timeout=${timeoutMs}`,
       since: TIME_LIMIT_GENERATION,
     };
     return this.#open(limited, options);
@@ -160,7 +168,8 @@ export class Http2GuestAgent implements GuestAgent {
     options: Abortable & { owner?: 'root' | 'archive' },
   ): Promise<Unpacked> {
     const action = `unpack files at "${guestPath}" in the guest`;
-    const path = `/tar?path=${encodeURIComponent(guestPath)}&owner=${options.owner ?? 'root'}`;
+    const owner = options.owner ?? this.#vmUser() ?? 'root';
+    const path = `/tar?path=${encodeURIComponent(guestPath)}&owner=${encodeURIComponent(owner)}`;
     const stream = await this.#open({ action, method: 'PUT', path, hasBody: true, isBulk: true }, options);
     // If either side fails, `pipeline` destroys the other one, and `stream` then carries the error.
     pipeline(tar, stream).catch(() => {});

@@ -55,6 +55,7 @@ async function connect(
     isRestored = false,
     whySilent,
     vmName = () => undefined,
+    vmUser = () => undefined,
     watchTimes,
     generations,
   }: ConnectOptions & Required<ConnectorSettings>,
@@ -74,7 +75,10 @@ async function connect(
     const paced = new PacedSocket(socket);
     const session = newSession(paced);
     const watch = new LinkWatch(session, () => socket.bytesRead, { ...watchTimes, whySilent });
-    const agent = new Http2GuestAgent(session, { watch, generation, vmName, hangUp: () => paced.destroy() });
+    const agent = new Http2GuestAgent(session, {
+      ...{ watch, generation, vmName, vmUser },
+      hangUp: () => paced.destroy(),
+    });
     await connected(session, { subject, signal });
     if (!session.destroyed) session.setLocalWindowSize(LINK_WINDOW_BYTES);
     return agent;

@@ -18,6 +18,7 @@ before(async () => {
     vmBasesDir: join(dir, 'bases'),
     vmRuntimeDir: join(dir, 'run'),
     knownHostsFile: join(dir, 'ssh', 'known_hosts'),
+    loginUsersFile: join(dir, 'ssh', 'users'),
   });
   await hookSteps((what) => void steps.push(what));
 });

@@ -20,6 +20,7 @@ export interface VmFilesOptions {
   vmRuntimeDir: string;
   /** the ssh host keys of all VMs; its folder belongs to this file */
   knownHostsFile: string;
+  loginUsersFile: string;
 }
 
 /** Folder of a suspended guest, and prefix of the names of copies, in a VM's folder. */
@@ -161,13 +162,14 @@ export class FsVmFiles implements VmFiles {
 
   async writeKnownHosts(content: string): Promise<string> {
     const { knownHostsFile } = this.#options;
-    if ((await readIfThere(knownHostsFile)) === content) return knownHostsFile;
-    return await makeAt(knownHostsFile, async (path) => {
-      await ensurePrivateDir(dirname(path));
-      // A daemon writes it again when it starts; waiting for the disk would delay every start of a VM.
-      await writeFileAtomic(path, content, { isDurable: false });
-      return path;
-    });
+    await writeForSsh(knownHostsFile, content);
+    return knownHostsFile;
+  }
+
+  async writeLoginUsers(content: string): Promise<void> {
+    const { loginUsersFile } = this.#options;
+    if (content === '' && !existsSync(loginUsersFile)) return;
+    await writeForSsh(loginUsersFile, content);
   }
 
   async remove(vmId: string): Promise<void> {
@@ -243,4 +245,14 @@ async function discard(path: string): Promise<void> {
 
 async function makeAt<T>(path: string, make: (path: string) => Promise<T>): Promise<T> {
   return await reportNoSpace(() => make(path), { what: `"${basename(path)}"`, dir: dirname(path) });
+}
+
+/** Writes a file for ssh(1), unless it has this content. */
+async function writeForSsh(file: string, content: string): Promise<void> {
+  if ((await readIfThere(file)) === content) return;
+  await makeAt(file, async (path) => {
+    await ensurePrivateDir(dirname(path));
+    // A daemon writes it again when it starts; waiting for the disk would delay every start of a VM.
+    await writeFileAtomic(path, content, { isDurable: false });
+  });
 }

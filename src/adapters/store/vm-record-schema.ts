@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { VmRecord } from '../../core/ports/records.ts';
 import { storedNetwork } from '../../protocol/egress/network-schema.ts';
+import { USER_NAME } from '../../protocol/guest-user.ts';
 import { savedBy, savedGuestKind } from '../../protocol/saved-by-schema.ts';
 import { VM_STATES, type VmShape } from '../../protocol/vm.ts';
 
@@ -45,6 +46,7 @@ const fields = {
       workingDir: z.string().exactOptional(),
     })
     .exactOptional(),
+  user: z.string().regex(new RegExp(USER_NAME)).exactOptional(),
   shape: vmShape,
   network: storedNetwork,
   proxyPorts: z.array(z.int()).readonly().exactOptional(),

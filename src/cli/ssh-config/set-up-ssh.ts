@@ -36,7 +36,7 @@ export async function setUpSsh(
   action: SshConfigAction,
   { io, notice, paths }: CommandContext,
 ): Promise<SshConfigDone> {
-  const { sshConfigFile: path, sshKeyFile: identityFile, knownHostsFile } = paths();
+  const { sshConfigFile: path, sshKeyFile: identityFile, knownHostsFile, loginUsersFile } = paths();
   const include = includeLine(path);
   const userConfig = userSshConfig(io.env);
   const stanza = sshStanza({
@@ -44,6 +44,7 @@ export async function setUpSsh(
     places: movedPlaces(io.env),
     identityFile,
     knownHostsFile,
+    loginUsersFile,
   });
   const isOwnChanged =
     action === 'uninstall' ? false : await changeOwnConfig(path, () => writeOwn(path, stanza));

@@ -2,6 +2,7 @@ import { AppError } from '../../base/errors.ts';
 import { formatSize, parseSize } from '../../base/text/size.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { CreateVmRequest } from '../../protocol/api/vm-requests.ts';
+import { checkUserName } from '../../protocol/guest-user.ts';
 import { parsePlatform } from '../../protocol/image/platform.ts';
 import { MIN_MEMORY_MIB } from '../../protocol/vm-limits.ts';
 import { checkVmName } from '../../protocol/vm-name.ts';
@@ -69,6 +70,16 @@ export const VM_OPTIONS = {
     defaultText: (settings) =>
       sizeText(settings?.vmDefaults.systemOverlaySizeBytes.value, 'system_overlay_size'),
   },
+  user: {
+    type: 'value',
+    short: 'u',
+    value: 'user',
+    summary:
+      'the user of the VM: commands, shells, ssh and the working tree are theirs; made when missing, with sudo and a home on the work disk',
+    defaultText: (settings) =>
+      settings?.defaultUser ??
+      'user of the config file, else root; without a working tree, what the image says',
+  },
   nat: {
     type: 'flag',
     summary: 'let the guest open connections to the outside: the network, and the host itself',
@@ -98,12 +109,14 @@ export function createRequestOf(
   const name = given(options.name, parseName);
   const platform = given(options.platform, parsePlatform);
   const kernel = given(options.kernelRef, kernelRefOf);
+  const user = given(options.user, (text) => checkUserName(text, '--user')) ?? settings.defaultUser;
   return {
     ...(name === undefined ? {} : { name }),
     ...(options.cold ? { cold: true } : {}),
     image: given(options.image, parseImage) ?? settings.defaultImage,
     ...(platform === undefined ? {} : { platform }),
     ...(kernel === undefined ? {} : { kernel }),
+    ...(user === undefined ? {} : { user }),
     vcpuCount:
       given(options.vcpu, (text) => parseCount(text, { flag: '--vcpu', least: 1 })) ??
       vmDefaults.vcpuCount.value,

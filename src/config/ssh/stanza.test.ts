@@ -16,6 +16,7 @@ const PLAIN = {
   places: {},
   identityFile: '/home/me/key',
   knownHostsFile: '/home/me/known_hosts',
+  loginUsersFile: '/home/me/users',
 };
 
 /** Every character that a shell, ssh_config(5) or glob(7) reads in a special way. */
@@ -67,6 +68,21 @@ describe('sshStanza', () => {
     assert.equal(other.get('forwardagent'), 'yes');
   });
 
+  test('logs in as the user of a VM, where the file of users names one', async () => {
+    const loginUsersFile = join(dir, 'users');
+    writeFileSync(loginUsersFile, 'Host web.vm 0a.vm\n  User dev\n');
+    const stanza = sshStanza({ ...PLAIN, loginUsersFile });
+    for (const [host, user] of [
+      ['web.vm', 'dev'],
+      ['0a.vm', 'dev'],
+      ['db.vm', 'root'],
+    ] as const) {
+      const found = await effective(stanza, host);
+      assert.equal(found.get('user'), user);
+      assert.equal(found.get('proxycommand'), "/opt/banger/bin/banger vm proxy '%h' %p");
+    }
+  });
+
   test('does not apply to names that could end the quotes around them', async () => {
     const found = await effective(sshStanza(PLAIN), "x';touch pwned;'.vm").catch(
       () => new Map<string, string>(),
@@ -105,7 +121,11 @@ describe('sshStanza', () => {
 
   test('ssh finds its files, whatever their folders are called', async () => {
     const folder = join(dir, 'a b%h"c [d]*?');
-    const files = { identityFile: join(folder, 'key'), knownHostsFile: join(folder, 'hosts') };
+    const files = {
+      identityFile: join(folder, 'key'),
+      knownHostsFile: join(folder, 'hosts'),
+      loginUsersFile: join(folder, 'users'),
+    };
     const found = await effective(sshStanza({ ...PLAIN, ...files }), 'web.vm', folder);
     assert.equal(found.get('userknownhostsfile'), files.knownHostsFile);
     assert.equal(found.get('identityfile'), files.identityFile.replace('%', '%%'));

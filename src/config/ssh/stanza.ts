@@ -1,6 +1,6 @@
 import { type GuestLoginFiles, guestOptions } from './guest-options.ts';
 import { proxyArgv, proxyCommand } from './proxy-command.ts';
-import { requireOneLine } from './quote.ts';
+import { includeLine, requireOneLine } from './quote.ts';
 
 /** What {@link sshStanza} needs. */
 export interface StanzaParts extends GuestLoginFiles {
@@ -8,6 +8,8 @@ export interface StanzaParts extends GuestLoginFiles {
   programArgv: readonly string[];
   /** environment variables that move banger's folders, and their values; ssh may run without them */
   places: Readonly<Record<string, string>>;
+  /** which VMs have another user than root; need not exist */
+  loginUsersFile: string;
 }
 
 /**
@@ -26,7 +28,7 @@ const HOSTS = `*.vm "!*'*"`;
  *
  * @throws {AppError} SSH_CONFIG_UNUSABLE when a path has a line break.
  */
-export function sshStanza({ programArgv, places, ...files }: StanzaParts): string {
+export function sshStanza({ programArgv, places, loginUsersFile, ...files }: StanzaParts): string {
   const moved = Object.entries(places).map(([name, value]) => `${name}=${value}`);
   const argv = [...(moved.length > 0 ? ['env', ...moved] : []), ...programArgv];
   const options: readonly (readonly [string, string])[] = [
@@ -43,9 +45,14 @@ export function sshStanza({ programArgv, places, ...files }: StanzaParts): strin
     requireOneLine(value);
     return `  ${name} ${value}`;
   });
-  return ['# Written by "banger ssh-config", which overwrites changes.', `Host ${HOSTS}`, ...lines, ''].join(
-    '\n',
-  );
+  // ssh takes the first User that it finds.
+  return [
+    '# Written by "banger ssh-config", which overwrites changes.',
+    includeLine(loginUsersFile),
+    `Host ${HOSTS}`,
+    ...lines,
+    '',
+  ].join('\n');
 }
 
 /** The program that the ProxyCommand of a {@link sshStanza} starts; undefined when it is not recognised. */

@@ -33,6 +33,10 @@ export interface ConnectOptions extends Abortable {
   whySilent?: () => AppError | undefined;
   /** The VM's name now, for hints; absent for a VM that users cannot name. */
   vmName?: () => string | undefined;
+  /**
+   * The VM's user now: who runs what names no user, and owns what is unpacked; absent: root.
+   */
+  vmUser?: () => string | undefined;
 }
 
 /** Opens links to guest agents. */
@@ -79,7 +83,10 @@ export interface GuestAgent extends AsyncDisposable {
       onOutput?: (chunk: Buffer) => void;
     },
   ): Promise<{ exit: ExecExit; stdout: Buffer; stderr: Buffer }>;
-  /** Unpacks a tar stream under `guestPath`; files unpacked before a failure stay. */
+  /**
+   * Unpacks a tar stream under `guestPath`; files unpacked before a failure stay. They belong to the user of
+   * the VM, unless `owner` says otherwise.
+   */
   putTar(
     guestPath: string,
     tar: Readable,

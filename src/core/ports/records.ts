@@ -20,6 +20,11 @@ export interface VmRecord {
   arch?: GuestArch;
   /** what its image says about the programs in it; absent when that says nothing */
   imageConfig?: RunConfig;
+  /**
+   * the user to whom commands, the working tree and logins belong; absent: none was asked for,
+   * so that it is root, or whom the image names. `root` is root whatever the image says
+   */
+  user?: string;
   shape: VmShape;
   /** what its guest is connected to from its next start on, and now if it runs */
   network: VmNetwork;

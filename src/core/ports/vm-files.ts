@@ -90,6 +90,11 @@ export interface VmFiles {
    */
   writeKnownHosts(content: string): Promise<string>;
   /**
+   * Writes the part of ssh_config(5) that names the users of VMs, unless it has this content.
+   * @throws {AppError} HOST_NO_SPACE
+   */
+  writeLoginUsers(content: string): Promise<void>;
+  /**
    * Removes the folders and all in them. Idempotent. {@link VmFiles.sweep} deletes what a file system keeps
    * because a program has it open.
    */

@@ -18,13 +18,27 @@ export class LiveVms {
   readonly #connecting = new SharedWork<GuestAgent>();
   readonly #connector: GuestConnector;
   readonly #nameOf: (vmId: string) => string | undefined;
+  readonly #userOf: (vmId: string) => string | undefined;
   #onResume: (vmId: string) => void = () => {};
   #onAdd: (vmId: string) => void = () => {};
 
-  /** `nameOf` returns a VM's present name, which errors say; undefined for one without a record. */
-  constructor(connector: GuestConnector, { nameOf }: { nameOf: (vmId: string) => string | undefined }) {
+  /**
+   * `nameOf` returns a VM's present name, which errors say; undefined for one without a record. `userOf`
+   * returns the user in whose name its agent acts; undefined for root.
+   */
+  constructor(
+    connector: GuestConnector,
+    {
+      nameOf,
+      userOf = () => undefined,
+    }: {
+      nameOf: (vmId: string) => string | undefined;
+      userOf?: (vmId: string) => string | undefined;
+    },
+  ) {
     this.#connector = connector;
     this.#nameOf = nameOf;
+    this.#userOf = userOf;
   }
 
   /** Ids of all these VMs. */
@@ -96,12 +110,13 @@ export class LiveVms {
       const name = vmName() ?? vmId;
       throw new AppError('VM_NOT_RUNNING', `Cannot reach the guest of vm "${name}": it is not running`);
     }
+    const vmUser = (): string | undefined => this.#userOf(vmId);
     const cause = this.whySilent(vmId);
     if (cause) throw cause;
     if (vm.link) return vm.link;
     return await this.#connecting.run(
       vmId,
-      (signal) => this.#connect(vm, { ...options, vmId, vmName, signal }),
+      (signal) => this.#connect(vm, { ...options, vmId, vmName, vmUser, signal }),
       options,
     );
   }

@@ -13,6 +13,7 @@ export function vmView(record: VmRecord): Vm {
     image: record.imageName,
     ...(record.arch === undefined ? {} : { arch: record.arch }),
     ...(record.imageConfig ? { imageConfig: record.imageConfig } : {}),
+    ...(record.user === undefined ? {} : { user: record.user }),
     shape: record.shape,
     network: record.network,
     nat: record.network.mode === 'user',

@@ -12,6 +12,7 @@ import {
   truth,
 } from '../../base/json-schema/build.ts';
 import type { Schema, ValueOf } from '../../base/json-schema/schema.ts';
+import { USER_NAME } from '../guest-user.ts';
 import { PLATFORMS } from '../image/platform.ts';
 import { NETWORK_MODES, shapeFields, vm, WAIT_CONDITIONS } from '../vm.ts';
 import { VMM_SIGNALS } from '../vmm-signal.ts';
@@ -77,6 +78,12 @@ export const createVmRequest = closedObject({
   systemOverlaySizeBytes: optional(shapeFields.systemOverlaySizeBytes),
   network: optional(network),
   nat: optional(truth('short for `network` with the mode `user`, or `none`; default: false')),
+  user: optional(
+    textLike(
+      USER_NAME,
+      'the user to whom commands, the working tree and logins belong, made when the guest has none of that name; default: root',
+    ),
+  ),
   exposeHost: optional(
     list(
       integer('', { minimum: 1, maximum: 65_535 }),
@@ -92,7 +99,7 @@ export const createVmRequest = closedObject({
   noStart: optional(truth('do not start the VM')),
   packId: optional(
     text(
-      'id of a pack: the VM starts from a base image of that working tree, if it can, and has it in `/root/repo`; copying it then sends only what has changed',
+      "id of a pack: the VM starts from a base image of that working tree, if it can, and has it in `repo` of its user's home; copying it then sends only what has changed",
     ),
   ),
   cold: optional(truth('boot the VM even if a warm template fits')),

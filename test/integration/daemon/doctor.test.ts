@@ -81,7 +81,7 @@ test('ssh by name is optional, and a half of it that does not work is a warning'
   const check = (): Promise<DoctorCheck> => checkOf('ssh NAME.vm');
   assert.deepEqual([(await check()).status, (await check()).fix], ['pass', undefined]);
   assert.match((await check()).message, /^not set up; to use it: banger ssh-config --install$/);
-  const files = { identityFile: '/k', knownHostsFile: '/h', places: {} };
+  const files = { identityFile: '/k', knownHostsFile: '/h', loginUsersFile: '/users', places: {} };
   await mkdir(dirname(paths.sshConfigFile), { recursive: true });
   await writeFile(paths.sshConfigFile, sshStanza({ ...files, programArgv: ['/gone/banger'] }));
   const gone = await check();

@@ -16,6 +16,7 @@ import (
 	"banger.dev/agent/internal/beside"
 	"banger.dev/agent/internal/ext4"
 	"banger.dev/agent/internal/nic"
+	"banger.dev/agent/internal/server/process"
 	"banger.dev/agent/internal/workdisk"
 )
 
@@ -29,6 +30,7 @@ type Personalisation struct {
 	Surroundings *Surroundings `json:"surroundings"`
 	// WorkDisk is a mode of package workdisk.
 	WorkDisk *string `json:"workDisk"`
+	User     *User   `json:"user"`
 	Files    []File  `json:"files"`
 }
 
@@ -75,6 +77,8 @@ type System struct {
 	SetNetwork func([]netip.Prefix, []netip.Addr) error
 	// SetWorkDisk mounts or releases the work disk.
 	SetWorkDisk func(mode string) error
+	// SetHome makes the home of a user a view of the work disk, and isFilled copies what the image has there.
+	SetHome func(account process.Account, isFilled bool) error
 	// Unmount unmounts what is mounted on a file. It returns nil when nothing is mounted there.
 	Unmount func(path string) error
 }
@@ -97,6 +101,7 @@ func Guest(began func(folder string, mounted ext4.Mounted)) System {
 		SetHostname: setHostname,
 		SetNetwork:  new(nic.Interface).Set,
 		SetWorkDisk: (&workdisk.Disk{Began: began}).Apply,
+		SetHome:     setHome,
 		Unmount:     unmount,
 	}
 }
@@ -176,6 +181,11 @@ func (p Personalisation) check() error {
 	if p.WorkDisk != nil && *p.WorkDisk != workdisk.ModeMount && *p.WorkDisk != workdisk.ModeRelease {
 		return fmt.Errorf("unknown value %q for the work disk", *p.WorkDisk)
 	}
+	if p.User != nil {
+		if err := p.User.check(); err != nil {
+			return err
+		}
+	}
 	contentBytes := 0
 	for _, file := range p.Files {
 		if file.SizeBytes < 0 || file.SizeBytes > maxContentBytes-contentBytes {
@@ -224,6 +234,7 @@ func (s System) Apply(p Personalisation, receivedAt time.Time) (unwritten []Unwr
 			return nil
 		}},
 		{"work-disk", true, func() error { return workDisk() }},
+		{"user", p.User != nil, func() error { return s.user(*p.User) }},
 		{"files", len(p.Files) > 0, func() error {
 			left, err := s.files(p.Files)
 			unwritten = append(unwritten, left...)

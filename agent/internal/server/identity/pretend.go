@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"banger.dev/agent/internal/server/process"
 )
 
 // Pretend returns a System for an agent outside a VM, which must not change its machine: files are below
@@ -22,6 +24,9 @@ func Pretend(root string) System {
 			return note("network", fmt.Sprint(addresses, gateways))
 		},
 		SetWorkDisk: func(mode string) error { return note("work-disk", mode) },
-		Unmount:     func(string) error { return nil },
+		SetHome: func(account process.Account, isFilled bool) error {
+			return note("home", fmt.Sprint(account.Home, " ", account.UID, ":", account.GID, " ", isFilled))
+		},
+		Unmount: func(string) error { return nil },
 	}
 }

@@ -62,6 +62,12 @@ func withOwnPrograms(path string, account Account) string {
 	return shims + ":" + path
 }
 
+// LoginPath returns the PATH of an account's commands over ssh, whose shell is no login shell. The tools of
+// mise may be installed later, so their folder is in it in any case.
+func LoginPath(account Account) string {
+	return account.Home + miseShims + ":" + account.Home + localBin + ":" + defaultPath
+}
+
 // parseAssignment parses a line of /etc/environment as pam_env(8) does: an optional "export", NAME=value, one
 // pair of quotes around the value, comments from "#".
 func parseAssignment(line string) (name, value string, ok bool) {

@@ -13,10 +13,15 @@ import (
 )
 
 func (u *unpacker) owner(header *tar.Header) (uid, gid int) {
-	if u.keepOwners {
+	if u.owners.Kept {
 		return header.Uid, header.Gid
 	}
-	return os.Geteuid(), os.Getegid()
+	return u.owners.UID, u.owners.GID
+}
+
+// isOwned reports whether files need another owner than the one whom they are created with.
+func (u *unpacker) isOwned() bool {
+	return u.owners.Kept || u.owners.UID != os.Geteuid() || u.owners.GID != os.Getegid()
 }
 
 func (u *unpacker) own(header *tar.Header, fd int) error {

@@ -91,7 +91,7 @@ func (u *unpacker) rewrite(f *smallFile) error {
 
 // attributes sets the owner, mode and time of a new file.
 func (u *unpacker) attributes(fd int, at place, header *tar.Header, mode uint32) error {
-	if u.keepOwners || at.in.setgid {
+	if u.isOwned() || at.in.setgid {
 		if err := u.own(header, fd); err != nil {
 			return err
 		}
@@ -177,7 +177,7 @@ func (u *unpacker) directory(at place, header *tar.Header, mode uint32) error {
 		return err
 	}
 	u.later[at.name] = attributes{mode, header.ModTime}
-	if u.keepOwners || at.in.setgid {
+	if u.isOwned() || at.in.setgid {
 		return u.ownAt(header, at)
 	}
 	return nil
@@ -208,7 +208,7 @@ func (u *unpacker) fifo(at place, header *tar.Header, mode uint32) error {
 
 // dress sets the owner and the time of an entry that has no descriptor.
 func (u *unpacker) dress(at place, header *tar.Header, err error) error {
-	if err == nil && (u.keepOwners || at.in.setgid) {
+	if err == nil && (u.isOwned() || at.in.setgid) {
 		err = u.ownAt(header, at)
 	}
 	if err == nil {

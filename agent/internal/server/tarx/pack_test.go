@@ -18,7 +18,7 @@ func TestPackAndUnpackReproduceTheTree(t *testing.T) {
 	from, to := t.TempDir(), t.TempDir()
 	archive := pack(t, dir("d/"), file("d/x\xff\n", "one"), file("big", strings.Repeat("y", 700_000)), link(tar.TypeSymlink, "s", "\xfe"),
 		link(tar.TypeLink, "z", "d/x\xff\n"), link(tar.TypeFifo, "p", ""), file("e", ""))
-	if _, err := Unpack(bytes.NewReader(archive), from, false); err != nil {
+	if _, err := Unpack(bytes.NewReader(archive), from, Callers()); err != nil {
 		t.Fatal(err)
 	}
 	source, err := Open(from)
@@ -30,7 +30,7 @@ func TestPackAndUnpackReproduceTheTree(t *testing.T) {
 	if err := source.Pack(&packed, How{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Unpack(&packed, to, false); err != nil {
+	if _, err := Unpack(&packed, to, Callers()); err != nil {
 		t.Fatal(err)
 	}
 	if one, two := tell(t, from), tell(t, to); one != two {

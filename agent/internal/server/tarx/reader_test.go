@@ -178,9 +178,9 @@ func TestUnpackWithAllProcessorsEqualsUnpackWithOne(t *testing.T) {
 		for at, processors := range []int{1, 4} {
 			root := t.TempDir()
 			runtime.GOMAXPROCS(1)
-			_, _ = Unpack(bytes.NewReader(before), root, false)
+			_, _ = Unpack(bytes.NewReader(before), root, Callers())
 			runtime.GOMAXPROCS(processors)
-			result, err := Unpack(bytes.NewReader(archive), root, false)
+			result, err := Unpack(bytes.NewReader(archive), root, Callers())
 			told[at] = fmt.Sprintf("%d %v\n", result.Entries, err)
 			if err == nil {
 				told[at] += fmt.Sprintf("%d bytes\n%s", result.Bytes, tell(t, root)+times(t, root))

@@ -39,7 +39,7 @@ func TestUnpackRefusesWhatWouldLeaveTheDirectory(t *testing.T) {
 				t.Fatal(err)
 			}
 			archive := pack(t, append([]entry{file("first", "kept")}, entries...)...)
-			result, err := Unpack(bytes.NewReader(archive), parent+"/root", false)
+			result, err := Unpack(bytes.NewReader(archive), parent+"/root", Callers())
 			policy := new(PolicyError)
 			if !errors.As(err, &policy) || policy.Message == "" {
 				t.Fatalf("got %v", err)
@@ -60,7 +60,7 @@ func TestUnpackRefusesWhatWouldLeaveTheDirectory(t *testing.T) {
 func TestUnpackRefusesAGlobalHeaderThatChangesEntries(t *testing.T) {
 	archive := pack(t, entry{Header: tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"path": "x"}}})
 	policy := new(PolicyError)
-	if _, err := Unpack(bytes.NewReader(archive), t.TempDir(), false); !errors.As(err, &policy) {
+	if _, err := Unpack(bytes.NewReader(archive), t.TempDir(), Callers()); !errors.As(err, &policy) {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -76,7 +76,7 @@ func TestUnpackRefusesFilesWithHoles(t *testing.T) {
 			t.Skipf("no GNU tar here: %v", err)
 		}
 		policy := new(PolicyError)
-		if _, err := Unpack(bytes.NewReader(archive), t.TempDir(), false); !errors.As(err, &policy) {
+		if _, err := Unpack(bytes.NewReader(archive), t.TempDir(), Callers()); !errors.As(err, &policy) {
 			t.Errorf("%s: got %v", format, err)
 		}
 	}
@@ -88,10 +88,10 @@ func TestUnpackReportsConflicts(t *testing.T) {
 		t.Fatal(err)
 	}
 	conflict := new(ConflictError)
-	if _, err := Unpack(bytes.NewReader(pack(t, file("full", "x"))), root, false); !errors.As(err, &conflict) {
+	if _, err := Unpack(bytes.NewReader(pack(t, file("full", "x"))), root, Callers()); !errors.As(err, &conflict) {
 		t.Errorf("a full directory: got %v", err)
 	}
-	if _, err := Unpack(bytes.NewReader(pack(t)), root+"/full/x/y", false); !errors.As(err, &conflict) {
+	if _, err := Unpack(bytes.NewReader(pack(t)), root+"/full/x/y", Callers()); !errors.As(err, &conflict) {
 		t.Errorf("a file as directory: got %v", err)
 	}
 }
@@ -104,12 +104,12 @@ func TestUnpackReportsDamage(t *testing.T) {
 		"cut in content": whole[:3000], "cut in a header": whole[:700], "cut between entries": whole[:len(whole)-1024], "no end": nil, "no archive": bytes.Repeat([]byte("text"), 500), "bad checksum": broken,
 	} {
 		policy := new(PolicyError)
-		if _, err := Unpack(bytes.NewReader(archive), t.TempDir(), false); !errors.As(err, &policy) {
+		if _, err := Unpack(bytes.NewReader(archive), t.TempDir(), Callers()); !errors.As(err, &policy) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
 	cause := errors.New("line dropped")
-	if _, err := Unpack(io.MultiReader(bytes.NewReader(whole[:3000]), failing{cause}), t.TempDir(), false); !errors.Is(err, cause) {
+	if _, err := Unpack(io.MultiReader(bytes.NewReader(whole[:3000]), failing{cause}), t.TempDir(), Callers()); !errors.Is(err, cause) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -131,7 +131,7 @@ func FuzzUnpackStaysInside(f *testing.F) {
 		if len(archive) > 1<<20 {
 			t.Skip("long archives find nothing more")
 		}
-		_, _ = Unpack(bytes.NewReader(archive), parent+"/root", false)
+		_, _ = Unpack(bytes.NewReader(archive), parent+"/root", Callers())
 		if err := errors.Join(unlock(parent+"/root"), os.RemoveAll(parent+"/root")); err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,8 @@ type tree struct {
 	last string
 	// settle is called with each name before it is opened.
 	settle func(name string) error
+	// owners says whom directories belong to that no entry of the archive describes.
+	owners Owners
 }
 
 type directory struct {
@@ -39,7 +41,7 @@ func (h *handle) release() {
 	}
 }
 
-func openTree(path string, settle func(name string) error) (*tree, error) {
+func openTree(path string, owners Owners, settle func(name string) error) (*tree, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
@@ -48,7 +50,7 @@ func openTree(path string, settle func(name string) error) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tree{root: root, last: ".", settle: settle}, nil
+	return &tree{root: root, last: ".", settle: settle, owners: owners}, nil
 }
 
 func (t *tree) close() {
@@ -103,7 +105,11 @@ func (t *tree) enter(part string, missing bool) (directory, error) {
 	above := t.at()
 	fd, err := unix.Openat(above.fd, part, flags, 0)
 	if missing && errors.Is(err, unix.ENOENT) {
-		if err := unix.Mkdirat(above.fd, part, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
+		err = unix.Mkdirat(above.fd, part, 0o755)
+		if err == nil && !t.owners.Kept && t.owners != Callers() {
+			err = unix.Fchownat(above.fd, part, t.owners.UID, t.owners.GID, unix.AT_SYMLINK_NOFOLLOW)
+		}
+		if err != nil && !errors.Is(err, unix.EEXIST) {
 			return directory{}, err
 		}
 		fd, err = unix.Openat(above.fd, part, flags, 0)

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -24,28 +25,58 @@ type Result struct {
 	Bytes   int64 `json:"bytes"`
 }
 
+// Owners says whom the unpacked files belong to.
+type Owners struct {
+	// Kept: they keep the archive's numeric owners.
+	Kept bool
+	// UID and GID count otherwise. Directories that are missing on the way belong to them as well.
+	UID, GID int
+}
+
+// Callers returns the user of this process as the owner.
+func Callers() Owners { return Owners{UID: os.Geteuid(), GID: os.Getegid()} }
+
+// makeParents creates the directory and those that are missing on the way to it.
+func makeParents(path string, owners Owners) error {
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		return nil
+	}
+	if err == nil || owners.Kept || owners == Callers() {
+		return os.MkdirAll(path, 0o755)
+	}
+	if parent := filepath.Dir(path); parent != path {
+		if err := makeParents(parent, owners); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(path, 0o755); err != nil {
+		return err
+	}
+	return os.Lchown(path, owners.UID, owners.GID)
+}
+
 // Unpack unpacks a tar stream below the directory into, which it creates if necessary, and reads the stream
-// to its end. Entries replace existing files, but not directories that are not empty. With keepOwners, files
-// get the archive's numeric owners, else the caller's. It fails with a *PolicyError, a *ConflictError, or an
-// error of the file system. After a failure, the entries before stay, and the entry that failed leaves
-// nothing: a file is either in its place complete, or its predecessor is.
-func Unpack(stream io.Reader, into string, keepOwners bool) (Result, error) {
+// to its end. Entries replace existing files, but not directories that are not empty. It fails with a
+// *PolicyError, a *ConflictError, or an error of the file system. After a failure, the entries before stay,
+// and the entry that failed leaves nothing: a file is either in its place complete, or its predecessor is.
+func Unpack(stream io.Reader, into string, owners Owners) (Result, error) {
 	_, err := os.Lstat(into)
 	made := errors.Is(err, unix.ENOENT)
-	if err := os.MkdirAll(into, 0o755); err != nil {
+	if err := makeParents(into, owners); err != nil {
 		if errors.Is(err, unix.ENOTDIR) {
 			return Result{}, &ConflictError{err.Error()}
 		}
 		return Result{}, err
 	}
-	u := &unpacker{made: made, keepOwners: keepOwners, umask: umask(), later: map[string]attributes{}}
-	if u.to, err = openTree(into, u.settle); err != nil {
+	u := &unpacker{made: made, owners: owners, umask: umask(), later: map[string]attributes{}}
+	if u.to, err = openTree(into, owners, u.settle); err != nil {
 		return Result{}, err
 	}
 	defer u.to.close()
 	// Hard links look up their other name in a tree of their own, so that the directory that is being filled
 	// stays open.
-	if u.from, err = openTree(into, u.settle); err != nil {
+	if u.from, err = openTree(into, owners, u.settle); err != nil {
 		return Result{}, err
 	}
 	defer u.from.close()
@@ -80,11 +111,11 @@ func (w *endWatch) Read(p []byte) (int, error) {
 }
 
 type unpacker struct {
-	to, from   *tree
-	made       bool
-	keepOwners bool
-	umask      uint32
-	buffer     []byte
+	to, from *tree
+	made     bool
+	owners   Owners
+	umask    uint32
+	buffer   []byte
 	// small is the buffer for a small file that the writers do not take.
 	small  []byte
 	result Result

@@ -33,7 +33,7 @@ func TestUnpackCreatesAllKindsOfEntriesThatAreAllowed(t *testing.T) {
 		{tar.Header{Name: "run", Typeflag: tar.TypeReg, Mode: 0o4751, ModTime: stamp}, "#!"},
 	}
 	entries[2].Mode = 0o555
-	result, err := Unpack(bytes.NewReader(pack(t, entries...)), root, false)
+	result, err := Unpack(bytes.NewReader(pack(t, entries...)), root, Callers())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestUnpackReadsEveryDialect(t *testing.T) {
 			t.Fatal(err)
 		}
 		root := t.TempDir()
-		if _, err := Unpack(&archive, root, false); err != nil {
+		if _, err := Unpack(&archive, root, Callers()); err != nil {
 			t.Errorf("%s: %v", dialect, err)
 		}
 		if got := tell(t, root); !strings.HasSuffix(got, "-rw------- "+name[40:]+" x\n") {
@@ -104,7 +104,7 @@ func TestUnpackReplacesExistingFiles(t *testing.T) {
 	}
 	archive := pack(t, file("file", "new"), file("linked", "new"), file("sym", "new"), dir("symdir/"), file("symdir/x", "new"),
 		file("empty", "new"), dir("kept/"), link(tar.TypeSymlink, "file2", "a"), link(tar.TypeSymlink, "file2", "b"))
-	if _, err := Unpack(bytes.NewReader(archive), root, false); err != nil {
+	if _, err := Unpack(bytes.NewReader(archive), root, Callers()); err != nil {
 		t.Fatal(err)
 	}
 	want := `-rw-r--r-- empty new
@@ -128,7 +128,7 @@ drwxr-xr-x symdir
 
 func TestUnpackReadsTheStreamToItsEnd(t *testing.T) {
 	stream := bytes.NewReader(append(pack(t, file("a", "x")), make([]byte, 1<<20)...))
-	if _, err := Unpack(stream, t.TempDir(), false); err != nil || stream.Len() > 0 {
+	if _, err := Unpack(stream, t.TempDir(), Callers()); err != nil || stream.Len() > 0 {
 		t.Fatalf("%d bytes left, error %v", stream.Len(), err)
 	}
 }
@@ -140,7 +140,7 @@ func TestUnpackLeavesAnExistingDirectoryUnchanged(t *testing.T) {
 	}
 	self := dir("./")
 	self.Mode = 0o700
-	if _, err := Unpack(bytes.NewReader(pack(t, self)), root, false); err != nil {
+	if _, err := Unpack(bytes.NewReader(pack(t, self)), root, Callers()); err != nil {
 		t.Fatal(err)
 	}
 	if info, _ := os.Stat(root); info.Mode().Perm() != 0o711 {
@@ -156,20 +156,27 @@ func TestUnpackSetsOwners(t *testing.T) {
 		e.Uid, e.Gid = 3_000_000, 12
 		return e
 	}
-	archive := pack(t, owned(dir("d/")), owned(file("d/f", "x")), owned(link(tar.TypeSymlink, "d/s", "f")), owned(link(tar.TypeFifo, "d/p", "")))
+	archive := pack(t, owned(file("between/f", "x")), owned(dir("d/")), owned(file("d/f", "x")), owned(link(tar.TypeSymlink, "d/s", "f")), owned(link(tar.TypeFifo, "d/p", "")))
 	setgid := t.TempDir()
 	if err := errors.Join(os.Chown(setgid, 0, 77), os.Chmod(setgid, fs.ModeSetgid|0o755)); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
-		root       string
-		keepOwners bool
-		uid, gid   uint32
-	}{{t.TempDir(), true, 3_000_000, 12}, {t.TempDir(), false, 0, 0}, {setgid, false, 0, 0}} {
-		if _, err := Unpack(bytes.NewReader(archive), test.root, test.keepOwners); err != nil {
+		root     string
+		owners   Owners
+		uid, gid uint32
+	}{
+		{t.TempDir(), Owners{Kept: true}, 3_000_000, 12}, {t.TempDir(), Callers(), 0, 0}, {setgid, Callers(), 0, 0},
+		{t.TempDir() + "/made/on the way", Owners{UID: 1000, GID: 1001}, 1000, 1001}, {setgid, Owners{UID: 1000, GID: 1001}, 1000, 1001},
+	} {
+		if _, err := Unpack(bytes.NewReader(archive), test.root, test.owners); err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{"d", "d/f", "d/s", "d/p"} {
+		names := []string{"d", "d/f", "d/s", "d/p"}
+		if strings.HasSuffix(test.root, "way") {
+			names = append(names, ".", "..", "between", "between/f")
+		}
+		for _, name := range names {
 			var info unix.Stat_t
 			if err := unix.Lstat(test.root+"/"+name, &info); err != nil || info.Uid != test.uid || info.Gid != test.gid {
 				t.Errorf("%s: got %d:%d, error %v, want %d:%d", name, info.Uid, info.Gid, err, test.uid, test.gid)

@@ -31,7 +31,7 @@ func TestAnInterruptedFileLeavesTheOldFileAndNothingElse(t *testing.T) {
 			for _, target := range []string{"old", "new"} {
 				archive := pack(t, file(target, strings.Repeat("x", size)))
 				cut := io.MultiReader(bytes.NewReader(archive[:size/2]), failing{cause})
-				if _, err := Unpack(cut, root, false); !errors.Is(err, cause) {
+				if _, err := Unpack(cut, root, Callers()); !errors.Is(err, cause) {
 					t.Fatalf("%s: got %v", name, err)
 				}
 			}
@@ -46,7 +46,7 @@ func TestAnInterruptedFileLeavesTheOldFileAndNothingElse(t *testing.T) {
 func TestAKilledUnpackLeavesTheOldFilesAndNothingElse(t *testing.T) {
 	root := os.Getenv("TARX_TEST_ROOT")
 	if root != "" {
-		_, err := Unpack(os.Stdin, root, false)
+		_, err := Unpack(os.Stdin, root, Callers())
 		t.Fatal(err)
 	}
 	root = t.TempDir()
@@ -107,7 +107,7 @@ func TestAReaderSeesTheOldFileOrTheNewOne(t *testing.T) {
 		}()
 		for range 30 {
 			for content := range contents {
-				if _, err := Unpack(bytes.NewReader(pack(t, file("file", content))), root, false); err != nil {
+				if _, err := Unpack(bytes.NewReader(pack(t, file("file", content))), root, Callers()); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -124,7 +124,7 @@ func TestLinksAndFifosReplaceAtomically(t *testing.T) {
 	first := pack(t, file("a", "x"), link(tar.TypeLink, "b", "a"), link(tar.TypeSymlink, "s", "1"), link(tar.TypeFifo, "p", ""), dir("empty/"))
 	second := pack(t, link(tar.TypeLink, "b", "a"), link(tar.TypeSymlink, "s", "2"), link(tar.TypeFifo, "p", ""), link(tar.TypeSymlink, "empty", "3"))
 	for _, archive := range [][]byte{first, second} {
-		if _, err := Unpack(bytes.NewReader(archive), root, false); err != nil {
+		if _, err := Unpack(bytes.NewReader(archive), root, Callers()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -133,7 +133,7 @@ func TestLinksAndFifosReplaceAtomically(t *testing.T) {
 		t.Errorf("got\n%s", got)
 	}
 	// An entry that cannot be created leaves the existing file.
-	if _, err := Unpack(bytes.NewReader(pack(t, link(tar.TypeLink, "s", "nowhere"))), root, false); err == nil {
+	if _, err := Unpack(bytes.NewReader(pack(t, link(tar.TypeLink, "s", "nowhere"))), root, Callers()); err == nil {
 		t.Error("a hard link to nothing was made")
 	}
 	if got := tell(t, root); got != want {
@@ -161,7 +161,7 @@ func TestAMountPointIsOverwrittenInPlace(t *testing.T) {
 	}
 	for name, size := range map[string]int{"small": 3, "large": 100_000} {
 		content := strings.Repeat("x", size)
-		if _, err := Unpack(bytes.NewReader(pack(t, file("file", content))), root, false); err != nil {
+		if _, err := Unpack(bytes.NewReader(pack(t, file("file", content))), root, Callers()); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if got := tell(t, filepath.Dir(other)); got != "-rw------- other "+content+"\n" {
@@ -203,7 +203,7 @@ func TestSparseFilesStaySparse(t *testing.T) {
 		if err := errors.Join(source.Pack(&archive, How{MarksHoles: marks}), source.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Unpack(&archive, to, false); err != nil {
+		if _, err := Unpack(&archive, to, Callers()); err != nil {
 			t.Fatal(err)
 		}
 		if tell(t, from) != tell(t, to) {
@@ -264,7 +264,7 @@ func BenchmarkUnpackSmallFiles(b *testing.B) {
 	archive := pack(b, entries...)
 	for b.Loop() {
 		root := b.TempDir()
-		if _, err := Unpack(bytes.NewReader(archive), root, false); err != nil {
+		if _, err := Unpack(bytes.NewReader(archive), root, Callers()); err != nil {
 			b.Fatal(err)
 		}
 	}

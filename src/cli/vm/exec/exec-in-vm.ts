@@ -58,12 +58,12 @@ interface ExecParts {
   context: CommandContext;
 }
 
-/** A user other than root starts at home, because the workspace belongs to root. */
+/** Another user than root and the VM's own starts at home: the workspace is not theirs. */
 async function startFolderOf(
-  { id, workspace }: Vm,
+  { id, workspace, user }: Vm,
   { plan, client, context }: ExecParts,
 ): Promise<string | undefined> {
-  if (!workspace || plan.user !== undefined) return undefined;
+  if (!workspace || ![undefined, 'root', user].includes(plan.user)) return undefined;
   return await startFolder(id, workspace, { client, context });
 }
 

@@ -23,7 +23,7 @@ export const EXEC_OPTIONS = {
     short: 'u',
     value: 'user',
     summary: 'name or number of the user that runs the command',
-    defaultText: () => 'root',
+    defaultText: () => "the VM's, which is root unless it was made with another",
   },
   ...TIMEOUT_OPTION,
   tty: { type: 'flag', short: 't', summary: 'give the command a terminal, even without one here' },

@@ -7,7 +7,7 @@ export const vmExec = defineCommand({
   path: ['vm', 'exec'],
   summary: 'run a command in a running VM',
   description: [
-    "Runs a command in a VM and exits with its status, as banger vm run does. The command starts in the VM's workspace, or without one, in the user's home. If you are in a subfolder of the working tree that was copied to the workspace, it starts in the same subfolder of the workspace. If the VM lacks that subfolder, a notice says so and the command starts at the top of the workspace. A user other than root always starts at home.",
+    "Runs a command in a VM and exits with its status, as banger vm run does. The command starts in the VM's workspace, or without one, in the user's home. If you are in a subfolder of the working tree that was copied to the workspace, it starts in the same subfolder of the workspace. If the VM lacks that subfolder, a notice says so and the command starts at the top of the workspace. A user other than root and the VM's own always starts at home.",
     '',
     'On a terminal the command gets a terminal too; else stdin, stdout and stderr pass through unchanged and separately. Where stdin must not be read, as in a shell loop, add </dev/null.',
     '',

@@ -43,6 +43,7 @@ function rowsOf(vm: Vm, nowMs: number): string[][] {
     ['state', vm.state],
     ...(lastError ? [['last error', `${lastError.message} (${lastError.code})`]] : []),
     ['image', vm.image],
+    ...(vm.user === undefined ? [] : [['user', vm.user]]),
     ['vcpu', String(shape.vcpuCount)],
     ['memory', `${shape.memoryMib} MiB`],
     ['disk', formatSize(shape.diskSizeBytes)],
@@ -69,7 +70,7 @@ function rowsOf(vm: Vm, nowMs: number): string[][] {
 }
 
 /** Fields that a VM has only at times. */
-const SOMETIMES = ['workspace', 'runtime', 'lastError', 'guest_ip', 'web_url', 'forwards'];
+const SOMETIMES = ['workspace', 'runtime', 'lastError', 'guest_ip', 'web_url', 'forwards', 'user'];
 
 function fieldOf(vm: Vm, path: readonly string[]): unknown {
   let value: unknown = vm;

@@ -10,13 +10,6 @@ export const RUN_OPTIONS = {
   ...WORKSPACE_OPTIONS,
   ...ENV_OPTION,
   ...WORKDIR_OPTION,
-  user: {
-    type: 'value',
-    short: 'u',
-    value: 'user',
-    summary: 'name or number of the user that runs the command or the shell',
-    defaultText: () => "the image's own, or root when a working tree is copied",
-  },
   ...TIMEOUT_OPTION,
   entrypoint: {
     type: 'flag',

@@ -36,7 +36,7 @@ export interface RunPlan {
   command?: [string, ...string[]];
   /** runs the image's own program, with `command` as its arguments */
   hasEntrypoint: boolean;
-  /** absent: the image's own without a working tree, else root */
+  /** who runs the command in a VM of a devcontainer.json; absent: whom the file names */
   user?: string | undefined;
   env: Record<string, string>;
   /** where the command or the shell starts; absent: in the working tree */
@@ -67,14 +67,15 @@ export function planOf(
   { settings, env: ownEnv, cwd }: { settings: Settings; env: Environment; cwd: () => string },
 ): RunPlan {
   const problems = new ProblemList();
-  const request = createRequestOf(options, { settings, problems });
+  const given = options.devcontainer ? { ...options, user: undefined } : options;
+  const request = createRequestOf(given, { settings, problems });
   const workspace = workspaceChoiceOf(args[0], options, { cwd, problems });
   const command = problems.attempt(() =>
     trailing ? commandOf(trailing, { usage: 'banger vm run -- make test' }) : undefined,
   );
   const env = problems.attempt(() => environmentOf(options.env, ownEnv));
   const workdir = problems.attempt(() => workdirOf(options.workdir));
-  const user = problems.attempt(() => userOf(options.user));
+  const user = options.devcontainer ? problems.attempt(() => userOf(options.user)) : undefined;
   const timeoutMs = problems.attempt(() => timeLimitOf(options.timeout));
   const hasCommand = trailing !== undefined || options.entrypoint;
   const hasFolder = args[0] !== undefined || options.workdir !== undefined;
@@ -84,7 +85,7 @@ export function planOf(
   }
   problems.throwAny();
   return {
-    request: { ...request, keepFailed: true },
+    request: { ...(options.devcontainer ? withoutUser(request) : request), keepFailed: true },
     ...(workspace === undefined ? {} : { workspace }),
     ...(options.devcontainer ? { devcontainer: devcontainerChoiceOf(options) } : {}),
     ...(command === undefined ? {} : { command }),
@@ -103,6 +104,11 @@ export function planOf(
     isJson: options.json,
     isTimed: options.timings,
   };
+}
+
+/** The file names the users of its VM. */
+function withoutUser({ user: _, ...request }: CreateVmRequest): CreateVmRequest {
+  return request;
 }
 
 function devcontainerChoiceOf(options: OptionValues<typeof RUN_OPTIONS>): DevcontainerChoice {
@@ -147,7 +153,7 @@ function contradictions(
   for (const [flag, isGiven] of [
     ['env', options.env.length > 0 && !options.devcontainer],
     ['workdir', options.workdir !== undefined],
-    ['user', options.user !== undefined],
+    ['user', options.user !== undefined && options.devcontainer],
     ['timeout', options.timeout !== undefined],
   ] as const) {
     if (!options.detach || !isGiven) continue;

@@ -224,8 +224,8 @@ function guestRunOf(
   plan: RunPlan,
   { vm, cwd, context }: { vm: Vm; cwd: string | undefined; context: CommandContext },
 ): GuestRun {
-  // The working tree belongs to root.
-  const own = (plan.workspace ? undefined : vm.imageConfig) ?? {};
+  // The working tree belongs to root, or to the user of the VM.
+  const own = (plan.workspace || vm.user !== undefined ? undefined : vm.imageConfig) ?? {};
   const startsIn = cwd ?? own.workingDir;
   const user = plan.user ?? own.user;
   const start: ExecStart = {

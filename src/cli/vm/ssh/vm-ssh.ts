@@ -9,7 +9,7 @@ export const vmSsh = defineCommand({
   description: [
     "Logs in to a VM as root with OpenSSH, or runs a command over it. The connection goes through the agent in the guest and needs no network there. The login key and the guest's host key are banger's own; your ssh configuration is ignored. A suspended VM is resumed first.",
     '',
-    "A login shell starts in the VM's workspace, like a command of banger vm exec. A command starts in /root, as with ssh.",
+    "A login shell starts in the VM's workspace, like a command of banger vm exec. A command starts in the user's home, as with ssh.",
     '',
     "A single word after -- is a line for the guest's shell; several words reach the guest as exactly these words. The exit status is that of the command, or 255 when ssh failed. banger vm exec is quicker and needs no sshd in the guest.",
   ].join('\n'),

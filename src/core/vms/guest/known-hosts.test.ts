@@ -4,11 +4,14 @@ import type { VmRecord } from '../../ports/records.ts';
 import { sshKeyPair } from '../../rules/ssh-key.ts';
 import { KnownHosts } from './known-hosts.ts';
 
-function worldOf(names: Record<string, string>) {
+function worldOf(names: Record<string, string>, userOf: Readonly<Record<string, string>> = {}) {
   const written: string[] = [];
+  const users: string[] = [];
   let secretCount = 0;
   const hosts = new KnownHosts({
-    records: { list: () => Object.entries(names).map(([id, name]) => ({ id, name }) as VmRecord) },
+    records: {
+      list: () => Object.entries(names).map(([id, name]) => ({ id, name, user: userOf[id] }) as VmRecord),
+    },
     hostUser: {
       secret: async (purpose) => {
         secretCount += 1;
@@ -20,9 +23,12 @@ function worldOf(names: Record<string, string>) {
         written.push(content);
         return '/state/ssh/known_hosts';
       },
+      writeLoginUsers: async (content) => {
+        users.push(content);
+      },
     },
   });
-  return { hosts, written, secretCount: () => secretCount };
+  return { hosts, written, users, secretCount: () => secretCount };
 }
 
 function lineOf(id: string, name: string): string {
@@ -54,4 +60,10 @@ test('calls during an update share one further update, which sees what they saw'
   await Promise.all(calls);
   assert.equal(written.at(-1), lineOf('aa', 'four'));
   assert.ok(written.length <= 3, `${written.length} times`);
+});
+
+test('update() names the users of VMs that have another than root', async () => {
+  const { hosts, users } = worldOf({ aa: 'web', bb: 'db', cc: 'old' }, { aa: 'dev', bb: 'root' });
+  await hosts.update();
+  assert.deepEqual(users, ['Host web.vm aa.vm\n  User dev\n']);
 });

@@ -1,3 +1,4 @@
+import { ordinaryUser } from '../../../protocol/guest-user.ts';
 import { hostNameOf } from '../../../protocol/vm-domain.ts';
 import type { HostUser } from '../../ports/host-user.ts';
 import type { VmRecord, VmRecords } from '../../ports/records.ts';
@@ -8,12 +9,13 @@ import { sshHostKey } from './ssh-host-key.ts';
 export interface KnownHostsWorld {
   records: Pick<VmRecords, 'list'>;
   hostUser: Pick<HostUser, 'secret'>;
-  files: Pick<VmFiles, 'writeKnownHosts'>;
+  files: Pick<VmFiles, 'writeKnownHosts' | 'writeLoginUsers'>;
 }
 
 /**
  * The file with the ssh host keys of all VMs that exist, in the format of sshd(8), SSH_KNOWN_HOSTS. It
- * follows from the records and the user's secret alone, so no key is ever learned from a guest.
+ * follows from the records and the user's secret alone, so no key is ever learned from a guest. Beside it is
+ * the part of ssh_config(5) that says which VMs have another user than root.
  */
 export class KnownHosts {
   readonly #world: KnownHostsWorld;
@@ -59,11 +61,15 @@ export class KnownHosts {
     const known = this.#keys;
     this.#keys = new Map();
     const lines: string[] = [];
-    for (const { id, name } of records) {
+    const users: string[] = [];
+    for (const { id, name, user } of records) {
       const key = known.get(id) ?? (await sshHostKey(this.#world.hostUser, id)).publicKey;
       this.#keys.set(id, key);
       lines.push(`${namesOf({ id, name }).join(',')} ${key}`);
+      if (ordinaryUser(user) !== undefined)
+        users.push(`Host ${hostNameOf(name)} ${hostNameOf(id)}\n  User ${user}\n`);
     }
+    await this.#world.files.writeLoginUsers(users.join(''));
     return await this.#world.files.writeKnownHosts(lines.join(''));
   }
 }

@@ -3,6 +3,7 @@ import type { Abortable } from '../../../base/abort.ts';
 import { AppError, isAppError } from '../../../base/errors.ts';
 import type { Report, Task } from '../../../protocol/events.ts';
 import type { PersonalFile, Personalisation, Personalised, Surroundings } from '../../../protocol/guest.ts';
+import { ordinaryUser, workspaceOf } from '../../../protocol/guest-user.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { HostContent, OutsideContent } from '../../ports/host-user.ts';
 import type { StoredImage } from '../../ports/images/stored-image.ts';
@@ -33,8 +34,8 @@ export function readHostContent(world: Pick<VmHost, 'hostUser'>, options: Aborta
  * (full disk, something else in its place) is left out with a notice. Any other failed step means that the
  * guest must not be used. A guest that `isNew` has nothing of an earlier start.
  *
- * @throws {AppError} GUEST_PERSONALISE_FAILED naming the step; GUEST_LOST, GUEST_PROTOCOL,
- * HOST_SECRET_INVALID.
+ * @throws {AppError} GUEST_USER_UNUSABLE; GUEST_PERSONALISE_FAILED naming the step; GUEST_LOST,
+ * GUEST_PROTOCOL, HOST_SECRET_INVALID.
  */
 export async function personalise(
   world: Pick<Vms, 'log'> & Pick<VmHost, 'hostUser'>,
@@ -51,10 +52,12 @@ export async function personalise(
     isNew: boolean;
   },
 ): Promise<void> {
+  const user = ordinaryUser(record.user);
   const files = [
     ...sshKeyFiles(await sshHostKey(world.hostUser, record.id)),
     ...imageEnvironmentFiles(record.imageConfig ?? {}),
     ...content.files,
+    ...(user === undefined ? [] : [trustedByRootsGit(user)]),
   ];
   const outside = record.network.mode === 'user' ? content.outside : undefined;
   for (const message of [...content.notices, ...(outside?.notices ?? [])]) {
@@ -72,6 +75,7 @@ export async function personalise(
         ...(isNew && isNothing(surroundings) ? {} : { surroundings }),
         // Every other guest has it mounted already, and one that was just restored takes a while to see that.
         ...(isNew && record.workBase ? { workDisk: 'mount' } : {}),
+        ...(user === undefined ? {} : { user: { name: user, fillHome: isNew } }),
         files,
       },
       { signal },
@@ -82,6 +86,7 @@ export async function personalise(
   } catch (error) {
     if (!isAppError(error, 'GUEST_FAILED')) throw error;
     const step = error.details?.['step'] ?? 'request';
+    if (step === 'user') throw userUnusable(record, error);
     throw new AppError(
       'GUEST_PERSONALISE_FAILED',
       `Cannot personalise the guest of "${record.name}": the step "${step}" failed`,
@@ -92,6 +97,28 @@ export async function personalise(
       },
     );
   }
+}
+
+/** The error for a user that the guest cannot give the VM. */
+function userUnusable({ user = '', imageName }: VmRecord, cause: AppError): AppError {
+  return new AppError('GUEST_USER_UNUSABLE', `Cannot give the VM the user "${user}"`, {
+    hint: `choose another name, which image "${imageName}" has no user of, for example --user dev`,
+    details: { user, image: imageName },
+    cause,
+  });
+}
+
+/**
+ * Lets git of the guest's root work on the user's tree, which belongs to the user; submodules too, as git
+ * 2.46 and later read it. The user's own git asks for nothing.
+ */
+function trustedByRootsGit(user: string): PersonalFile {
+  const folder = workspaceOf(user);
+  const lines = [folder, `${folder}/*`].map((path) => `[safe] directory = ${path}\n`);
+  return {
+    ...{ path: '/etc/gitconfig', mode: 0o644, how: 'add-lines', optional: true },
+    content: Buffer.from(lines.join('')),
+  };
 }
 
 /** Reports the files that a guest has not got. */

@@ -16,14 +16,14 @@ export interface SshWorld {
 }
 
 /**
- * What OpenSSH needs to log in to a running guest as root: the user's key, and a known_hosts file with this
- * VM's host key. Sends nothing to the guest's sshd.
+ * What OpenSSH needs to log in to a running guest as the VM's user: the user's key, and a known_hosts file
+ * with this VM's host key. Sends nothing to the guest's sshd.
  *
  * @throws {AppError} GUEST_NO_SSH when nothing listens on port 22 of the guest; VM_NOT_FOUND, VM_NOT_RUNNING,
  * SSH_KEY_INVALID, HOST_SECRET_INVALID, VMM_HANGS, GUEST_*.
  */
 export async function sshAccess(world: SshWorld, ref: string, { signal }: Abortable): Promise<SshAccess> {
-  const { id, name } = findRunningVm(world.records, ref);
+  const { id, name, user = 'root' } = findRunningVm(world.records, ref);
   const ports = await askGuest(
     world,
     { id, name },
@@ -41,5 +41,5 @@ export async function sshAccess(world: SshWorld, ref: string, { signal }: Aborta
     world.knownHosts.update(),
   ]);
   const hostKeyAlias = KnownHosts.aliasOf(id);
-  return { vm: { id, name }, user: 'root', port: SSH_PORT, identityFile, knownHostsFile, hostKeyAlias };
+  return { vm: { id, name }, user, port: SSH_PORT, identityFile, knownHostsFile, hostKeyAlias };
 }

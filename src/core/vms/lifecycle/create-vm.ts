@@ -73,6 +73,7 @@ export async function createVm(
     kernelName: plan.kernel.name,
     arch: plan.kernel.arch,
     ...(imageConfig === undefined ? {} : { imageConfig }),
+    ...(request.user === undefined ? {} : { user: request.user }),
     shape: plan.shape,
     network,
     ...recordedAddress(address),

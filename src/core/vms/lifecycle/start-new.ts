@@ -54,7 +54,7 @@ async function claim(
     return await claimPoolVm(world, record, options);
   } catch (error) {
     options.signal.throwIfAborted();
-    if (isAppError(error, 'GUEST_PERSONALISE_FAILED')) throw error;
+    if (isAppError(error, 'GUEST_PERSONALISE_FAILED', 'GUEST_USER_UNUSABLE')) throw error;
     world.log.warn('a pool VM could not be used', { vmId: record.id, error });
     return undefined;
   }

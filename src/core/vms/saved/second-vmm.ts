@@ -1,5 +1,6 @@
 import { ResourceStack } from '../../../base/resource-stack.ts';
 import type { Task } from '../../../protocol/events.ts';
+import { ordinaryUser } from '../../../protocol/guest-user.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
@@ -49,7 +50,8 @@ export async function startSecond(
   undo.defer('close the link', async () => await link?.[Symbol.asyncDispose]());
   const meet: ReachOptions['meet'] = async (how) => {
     const vmName = (): string => world.records.get(record.id)?.name ?? record.name;
-    const agent = await connectAgent(world.connector, running, { ...how, vmId: record.id, vmName });
+    const vmUser = (): string | undefined => ordinaryUser(record.user);
+    const agent = await connectAgent(world.connector, running, { ...how, vmId: record.id, vmName, vmUser });
     link = agent;
     return agent;
   };

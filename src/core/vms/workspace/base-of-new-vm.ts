@@ -4,6 +4,7 @@ import { isAbort, isAppError } from '../../../base/errors.ts';
 import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { WorkspaceChoice } from '../../../protocol/api/workspace.ts';
 import type { Task } from '../../../protocol/events.ts';
+import { homeOf, workspaceOf } from '../../../protocol/guest-user.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { BaseRequest, UsableBase } from '../../ports/work-disk-bases.ts';
 import type { WorkspaceSource } from '../../ports/workspace.ts';
@@ -11,7 +12,6 @@ import { resolveShape } from '../../rules/vm-shape.ts';
 import { wantedImage } from '../plan/find-image.ts';
 import { type CacheWorld, pruneBases } from '../saved/prune-cache.ts';
 import type { BootStores, Saving, VmDefaults, VmHost, Vms, WarmStarts } from '../world.ts';
-import { DEFAULT_GUEST_PATH } from './guest-path.ts';
 import { notedWorkspace } from './noted-workspace.ts';
 import { type BeganWith, QUICKLY_MADE_BYTES, sameAsBase, type TreeOfNewVm } from './tree-of-new-vm.ts';
 
@@ -22,8 +22,8 @@ export type BaseWorld = Pick<BootStores, 'images'> &
   Pick<WarmStarts, 'makingBases'> &
   Pick<Vms, 'log'> & { workspaces: WorkspaceSource };
 
-/** The folder of the working tree on the work disk, which is mounted at `/root`. */
-const FOLDER = DEFAULT_GUEST_PATH.slice('/root/'.length);
+/** The folder of the working tree on the work disk, which is mounted at the home of each user. */
+const FOLDER = workspaceOf(undefined).slice(homeOf(undefined).length + 1);
 
 /**
  * The base image from which a new VM with a working tree starts: the one in the cache, or one that is made
@@ -118,7 +118,7 @@ export async function noteBase(
     }
     const current = world.records.get(id);
     if (!hasNoTree(current)) return;
-    const workspace = notedWorkspace({ ...base, guestPath: DEFAULT_GUEST_PATH }, choice);
+    const workspace = notedWorkspace({ ...base, guestPath: workspaceOf(current.user) }, choice);
     world.records.update({ ...current, workspace: { ...workspace, isFromBase: true } });
   };
   // The VM exists whatever happens to the request.

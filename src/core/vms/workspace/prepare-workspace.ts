@@ -6,6 +6,7 @@ import { formatSize } from '../../../base/text/size.ts';
 import { plural } from '../../../base/text/words.ts';
 import type { PreparedWorkspace, PrepareWorkspaceRequest } from '../../../protocol/api/workspace.ts';
 import type { Task } from '../../../protocol/events.ts';
+import { ordinaryUser, workspaceOf } from '../../../protocol/guest-user.ts';
 import type { VmWorkspace } from '../../../protocol/vm.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { VmRecord } from '../../ports/records.ts';
@@ -15,13 +16,12 @@ import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import type { VmHost, Vms } from '../world.ts';
 import { finishCopy, noteCopying, noteEnded } from './finish-copy.ts';
 import { copyFirst } from './first-copy.ts';
-import { DEFAULT_GUEST_PATH } from './guest-path.ts';
 import { explainMissingProgram } from './missing-program.ts';
 import { notedWorkspace } from './noted-workspace.ts';
 import type { BeganWith, TreeOfNewVm } from './tree-of-new-vm.ts';
 import { type UpdateResult, updateWorkspace } from './update-all.ts';
 import type { UpdateRequest } from './update-workspace.ts';
-import { switchBranch, trustTooling } from './workspace-in-guest.ts';
+import { switchBranch, trustForRoot, trustTooling } from './workspace-in-guest.ts';
 
 /** What is copied, and where the work reports. */
 export interface PrepareWorkspaceOptions extends Task {
@@ -98,7 +98,8 @@ async function prepareAlone(
     });
     return packed;
   };
-  const guestPath = request.guestPath ?? DEFAULT_GUEST_PATH;
+  const { user } = findRunningVm(world.records, id);
+  const guestPath = request.guestPath ?? workspaceOf(user);
   requireGuestPath(guestPath);
   await finishCopy(world, id, { signal });
   const record = findRunningVm(world.records, id);
@@ -144,6 +145,9 @@ async function prepareAlone(
     await noted?.catch(() => {});
   });
   const bytes = update?.bytes ?? (await copyFirst(agent, guestPath, { packed, signal }));
+  if (ordinaryUser(user) !== undefined && guestPath !== workspaceOf(user)) {
+    await trustForRoot(agent, guestPath, { signal });
+  }
   const historyDepth = 'historyDepth' in packed ? await packed.historyDepth : undefined;
   const { branchStart } = packed;
   const { summary } = update ?? packed;
@@ -236,7 +240,7 @@ async function finishFromBase(
 function requireGuestPath(guestPath: string): void {
   if (/^\/[^\0]+$/.test(guestPath) && !guestPath.split('/').includes('..')) return;
   throw new AppError('REQUEST_INVALID', `Cannot use guestPath "${guestPath}": it is not an absolute path`, {
-    hint: `for example ${DEFAULT_GUEST_PATH}`,
+    hint: `for example ${workspaceOf(undefined)}`,
     details: { field: 'guestPath' },
   });
 }

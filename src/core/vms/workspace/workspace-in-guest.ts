@@ -90,6 +90,20 @@ export async function trustTooling(
   if (error) world.log.debug('mise did not trust the workspace', { guestPath, error: messageOf(error) });
 }
 
+/**
+ * Lets git of the guest's root work on a tree of the VM's user. Where the user's tree is by default, it may
+ * from the start. Best effort.
+ */
+export async function trustForRoot(
+  agent: GuestAgent,
+  guestPath: string,
+  { signal }: Abortable,
+): Promise<void> {
+  const exact = guestPath.replaceAll(/[.[\]*^$\\?+(){}|]/g, '\\$&');
+  const argv: [string, ...string[]] = ['git', 'config', '--system', '--replace-all', 'safe.directory'];
+  await agent.run({ argv: [...argv, guestPath, `^${exact}$`], user: 'root' }, { signal });
+}
+
 /** Runs a script of the guest's shell with the path as `$1`. Returns why it did not end, or failed. */
 async function tryInGuest(
   agent: GuestAgent,

@@ -1,2 +1,0 @@
-/** Where a working tree is copied by default. */
-export const DEFAULT_GUEST_PATH = '/root/repo';
