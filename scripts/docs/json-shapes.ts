@@ -20,6 +20,7 @@ import { daemonStatus, doctorCheck } from '../../src/protocol/api/daemon.ts';
 import { image, prunedImages } from '../../src/protocol/api/image.ts';
 import { exportedImage, pushedImage } from '../../src/protocol/api/image-outlet.ts';
 import { imageDiskUsage, prunedCache } from '../../src/protocol/api/image-space.ts';
+import { job } from '../../src/protocol/api/jobs.ts';
 import { availableKernel, kernel, shownKernel } from '../../src/protocol/api/kernel.ts';
 import { nameServers } from '../../src/protocol/api/names.ts';
 import { learnedRules, networkLogEntry, networkVerdict } from '../../src/protocol/api/network.ts';
@@ -95,7 +96,20 @@ const runReport = object({
   spans,
 });
 
-const execReport = object({ vm, exit, exitStatus, spans });
+const jobLog = object({
+  droppedBytes: count('bytes after the cursor that the guest no longer has'),
+  output: list(
+    object({
+      stream: oneOf(['stdout', 'stderr']),
+      bytes: anyOf(text(), object({ b64: text() })),
+    }),
+    'in order; bytes that are not UTF-8 are in base64',
+  ),
+  cursor: text('for --after of the next call'),
+  exit: optional({ ...exit, description: 'absent while the job runs' }),
+});
+
+const execReport = anyOf(object({ vm, exit, exitStatus, spans }), { ...job, description: 'with --detach' });
 
 const dryRun = object({
   mode: oneOf(['tracked only', 'tracked and untracked']),
@@ -195,6 +209,9 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonSchema>> = {
   'vm list': list(vm),
   'vm show': vm,
   'vm exec': execReport,
+  'vm jobs': list(job),
+  'vm job logs': jobLog,
+  'vm job kill': job,
   'vm cp': object({
     entries: count('files, directories and links'),
     bytes: count("of the files' content"),

@@ -53,6 +53,10 @@ import { vmLogs } from './vm/inspect/vm-logs.ts';
 import { vmPorts } from './vm/inspect/vm-ports.ts';
 import { vmShow } from './vm/inspect/vm-show.ts';
 import { vmStats } from './vm/inspect/vm-stats.ts';
+import { vmAttach } from './vm/job/vm-attach.ts';
+import { vmJobKill } from './vm/job/vm-job-kill.ts';
+import { vmJobLogs } from './vm/job/vm-job-logs.ts';
+import { vmJobs } from './vm/job/vm-jobs.ts';
 import { vmCreate } from './vm/lifecycle/vm-create.ts';
 import { vmDelete } from './vm/lifecycle/vm-delete.ts';
 import { vmKill } from './vm/lifecycle/vm-kill.ts';
@@ -103,6 +107,12 @@ const GROUPS: readonly GroupDefinition[] = [
     summary: 'save the state of a VM, and restore it',
     description:
       'Snapshots of a VM: its memory, processes and disks at one moment, which can be restored later.',
+  },
+  {
+    name: 'vm job',
+    summary: 'commands that go on in VMs',
+    description:
+      'Jobs: commands that banger vm exec --detach has started. They go on without banger, and the guest keeps the newest part of their output.',
   },
   {
     name: 'vm workspace',
@@ -190,6 +200,10 @@ export const COMMANDS: readonly CommandDefinition[] = [
   vmList,
   vmShow,
   vmExec,
+  vmJobs,
+  vmAttach,
+  vmJobLogs,
+  vmJobKill,
   vmSsh,
   vmCp,
   vmLogs,

@@ -2,6 +2,7 @@ import type { Route } from './http/route.ts';
 import { DAEMON_ROUTES } from './routes/daemon-routes.ts';
 import { FILE_ROUTES } from './routes/file-routes.ts';
 import { IMAGE_ROUTES } from './routes/image-routes.ts';
+import { JOB_ROUTES } from './routes/job-routes.ts';
 import { KERNEL_ROUTES } from './routes/kernel-routes.ts';
 import { NAME_ROUTES } from './routes/name-routes.ts';
 import { NETWORK_ROUTES } from './routes/network-routes.ts';
@@ -19,6 +20,7 @@ const PRODUCT_ROUTES: readonly Route[] = [
   ...VM_ROUTES,
   ...FILE_ROUTES,
   ...USAGE_ROUTES,
+  ...JOB_ROUTES,
   ...IMAGE_ROUTES,
   ...KERNEL_ROUTES,
   ...NAME_ROUTES,

@@ -31,7 +31,7 @@ export class ExecEventDecoder {
   push(chunk: Buffer): ExecEvent[] {
     return this.#frames.push(chunk).map((frame) => {
       if (this.#isOver) throw broken('a frame follows the last one', frame);
-      const event = eventOf(frame);
+      const event = execEventOf(frame);
       this.#isOver = event.kind === 'exit' || event.kind === 'error';
       return event;
     });
@@ -43,7 +43,12 @@ export class ExecEventDecoder {
   }
 }
 
-function eventOf(frame: Frame): ExecEvent {
+/**
+ * Reads one frame of what a command sends.
+ *
+ * @throws {AppError} GUEST_PROTOCOL when it breaks the protocol.
+ */
+export function execEventOf(frame: Frame): ExecEvent {
   switch (frame.type) {
     case FRAME.stdout:
       return { kind: 'stdout', chunk: frame.payload };

@@ -23,6 +23,9 @@ export const FRAME = {
   exit: 19,
   error: 20,
   stdinAck: 21,
+  // of the output of a job only
+  position: 22,
+  pause: 23,
 } as const;
 
 /** Size of a frame's type and length. */

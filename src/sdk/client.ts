@@ -2,6 +2,7 @@ import { Caller } from './calls/caller.ts';
 import { type DaemonCalls, daemonCalls } from './calls/daemon-calls.ts';
 import { type GuestCalls, guestCalls } from './calls/guest-calls.ts';
 import { type ImageCalls, imageCalls } from './calls/image-calls.ts';
+import { type JobCalls, jobCalls } from './calls/job-calls.ts';
 import { type KernelCalls, kernelCalls } from './calls/kernel-calls.ts';
 import { type NameCalls, nameCalls } from './calls/name-calls.ts';
 import { type NetworkCalls, networkCalls } from './calls/network-calls.ts';
@@ -24,6 +25,7 @@ export interface BangerClient
   extends DaemonCalls,
     VmCalls,
     GuestCalls,
+    JobCalls,
     WorkspaceCalls,
     SnapshotCalls,
     TemplateCalls,
@@ -47,6 +49,7 @@ export function createClient(transport: ClientOptions): BangerClient {
     ...daemonCalls(caller),
     ...vmCalls(caller),
     ...guestCalls(caller),
+    ...jobCalls(caller),
     ...workspaceCalls(caller),
     ...snapshotCalls(caller),
     ...templateCalls(caller),

@@ -15,18 +15,35 @@ test('a VM outlives a killed daemon: the next command adopts it, with the same b
   const bootId = ['vm', 'exec', 'box', '--', 'cat', '/proc/sys/kernel/random/boot_id'];
   const before = await lab.text(bootId);
   await lab.text(['vm', 'exec', 'box', '--', 'sh', '-c', 'echo kept > /root/file']);
+  const script = 'i=0; while [ $i -lt 300 ]; do i=$((i + 1)); echo "line $i"; sleep 0.04; done; exit 7';
+  const job = (await lab.text(['vm', 'exec', '--detach', 'box', '--', 'sh', '-c', script])).trim();
+  const attached = lab.start(['vm', 'attach', 'box', job]);
+  await until(() => attached.stdout().includes('line 9\n'), { what: 'the job to begin' });
   const daemon = await lab.daemonPid();
   const held = lab.start(['vm', 'exec', 'box', '--', 'sh', '-c', 'echo begun; sleep 300']);
   await until(() => held.stdout().includes('begun'), { what: 'the command to begin' });
   await lab.killDaemon();
   const cut = await held.done;
   assert.equal(cut.code, 125, cut.stderr);
+  const detached = await attached.done;
+  const [, cursor = ''] = /vm attach --after (\d+) box/.exec(detached.stderr) ?? [];
+  assert.equal(Number(cursor), detached.stdout.length, detached.stderr);
   assert.equal(await lab.text(bootId), before);
   assert.notEqual(await lab.daemonPid(), daemon);
   assert.equal(await lab.text(['vm', 'exec', 'box', '--', 'cat', '/root/file']), 'kept\n');
   const hasEnded = async (): Promise<boolean> =>
     (await lab.run(['vm', 'exec', 'box', '--', 'pgrep', '-fx', 'sleep 300'])).code === 1;
   await until(hasEnded, { what: 'the command to end in the guest', everyMs: 200 });
+
+  // The job has outlived both, and a suspension does not end it: every byte comes once.
+  await lab.text(['vm', 'suspend', 'box']);
+  await lab.text(['vm', 'start', 'box']);
+  const followed = await lab.run(['vm', 'attach', '--after', cursor, 'box', job]);
+  assert.equal(followed.code, 7, followed.stderr);
+  assert.equal(
+    Buffer.concat([detached.stdout, followed.stdout]).toString(),
+    Array.from({ length: 300 }, (_, index) => `line ${index + 1}\n`).join(''),
+  );
 });
 
 /** What `vm run -v --cold` prints to stderr at each step of a start, in this order. */

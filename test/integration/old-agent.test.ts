@@ -68,5 +68,7 @@ for (const [host, newest] of [
       code: 'GUEST_GENERATION',
       message: /^Cannot limit the time of a command in the guest: the VM has an earlier agent/,
     });
+    await assert.rejects(link.jobs({ signal }), { code: 'GUEST_GENERATION', hint: /^restart the VM/ });
+    await assert.rejects(link.startJob({ argv: ['true'] }, { signal }), { code: 'GUEST_GENERATION' });
   });
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"banger.dev/agent/internal/server/execframe"
+	"banger.dev/agent/internal/server/jobs"
 	"banger.dev/agent/internal/server/process"
 )
 
@@ -79,7 +80,7 @@ func (s *service) exec(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		out.fail(process.Failed, err)
 	case isTimedOut:
-		out.last(execframe.Exit, exitCode{Code: timedOutCode, TimedOut: true})
+		out.last(execframe.Exit, exitCode{Code: jobs.TimedOutCode, TimedOut: true})
 	case status.Signal != 0:
 		out.last(execframe.Exit, exitSignal{process.SignalName(status.Signal), int(status.Signal)})
 	default:

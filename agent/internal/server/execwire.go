@@ -80,6 +80,10 @@ func readStart(frames *execframe.Reader) (process.Spec, error) {
 	if err := decodePayload(frames, &start); err != nil {
 		return process.Spec{}, err
 	}
+	return start.spec(), nil
+}
+
+func (start startFrame) spec() process.Spec {
 	spec := process.Spec{
 		Argv: make([]string, len(start.Argv)),
 		Env:  make(map[string]string, len(start.Env)),
@@ -95,7 +99,7 @@ func readStart(frames *execframe.Reader) (process.Spec, error) {
 	if start.Pty != nil {
 		spec.Terminal = &process.Terminal{Rows: start.Pty.Rows, Cols: start.Pty.Cols, Term: start.Pty.Term}
 	}
-	return spec, nil
+	return spec
 }
 
 func decodePayload(frames *execframe.Reader, into any) error {

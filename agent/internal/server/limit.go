@@ -7,9 +7,6 @@ import (
 	"time"
 )
 
-// timedOutCode is the exit code of a command whose time limit has passed, as with timeout(1).
-const timedOutCode = 124
-
 // cutOffAfter is how long a command's output may stay open after all its processes were ended: something
 // that is not one of them may hold it.
 const cutOffAfter = time.Second

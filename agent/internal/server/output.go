@@ -6,9 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"banger.dev/agent/internal/server/execframe"
+	"banger.dev/agent/internal/server/process"
 )
 
 const (
@@ -41,7 +40,7 @@ func (c *command) pump(kind byte, from *os.File) {
 		n, err := from.Read(buffer[execframe.HeaderBytes:])
 		if errors.Is(err, os.ErrDeadlineExceeded) && !c.abandoned.Load() {
 			// On a busy host, this goroutine may not have run before its deadline.
-			n, err = readWhatIsThere(from, buffer[execframe.HeaderBytes:])
+			n, err = process.ReadWhatIsThere(from, buffer[execframe.HeaderBytes:])
 		}
 		if n > 0 {
 			execframe.PutHeader(buffer[:], kind, n)
@@ -56,24 +55,4 @@ func (c *command) pump(kind byte, from *os.File) {
 			return
 		}
 	}
-}
-
-// readWhatIsThere reads without waiting, also after the deadline of file. It returns os.ErrDeadlineExceeded
-// when there is nothing to read, be it the end.
-func readWhatIsThere(file *os.File, p []byte) (int, error) {
-	raw, err := file.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var n int
-	err = raw.Control(func(fd uintptr) {
-		set := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		if ready, err := unix.Poll(set, 0); err == nil && ready > 0 && set[0].Revents&unix.POLLIN != 0 {
-			n, _ = unix.Read(int(fd), p)
-		}
-	})
-	if err == nil && n <= 0 {
-		err = os.ErrDeadlineExceeded
-	}
-	return max(n, 0), err
 }

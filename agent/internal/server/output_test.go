@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"banger.dev/agent/internal/server/process"
 )
 
 func TestWhatIsThereIsReadAfterTheDeadline(t *testing.T) {
@@ -19,15 +21,15 @@ func TestWhatIsThereIsReadAfterTheDeadline(t *testing.T) {
 	if _, err := reader.Read(buffer); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("a read after the deadline: %v", err)
 	}
-	if n, err := readWhatIsThere(reader, buffer); err != nil || string(buffer[:n]) != "late" {
+	if n, err := process.ReadWhatIsThere(reader, buffer); err != nil || string(buffer[:n]) != "late" {
 		t.Fatalf("got %q, %v", buffer[:n], err)
 	}
 	begun := time.Now()
-	if n, err := readWhatIsThere(reader, buffer); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+	if n, err := process.ReadWhatIsThere(reader, buffer); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("nothing there: got %d bytes, %v", n, err)
 	}
 	writer.Close()
-	if n, err := readWhatIsThere(reader, buffer); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+	if n, err := process.ReadWhatIsThere(reader, buffer); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("at the end: got %d bytes, %v", n, err)
 	}
 	if took := time.Since(begun); took > time.Second {

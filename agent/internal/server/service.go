@@ -15,6 +15,8 @@ import (
 
 	"banger.dev/agent/internal/server/hello"
 	"banger.dev/agent/internal/server/identity"
+	"banger.dev/agent/internal/server/jobs"
+	"banger.dev/agent/internal/server/process"
 	"banger.dev/agent/internal/server/procnet"
 )
 
@@ -28,6 +30,8 @@ type service struct {
 	exposed exposed
 	// personalising allows one personalisation at a time.
 	personalising sync.Mutex
+	// jobs are commands that no host is connected to.
+	jobs jobs.Store
 	// commands counts the execs that have not ended completely, except those that outlived their host.
 	commands sync.WaitGroup
 }
@@ -71,6 +75,11 @@ func (s *service) routes() http.Handler {
 		"GET /stats":        s.answer(s.stats),
 		"POST /sync":        s.answer(s.sync),
 		"POST /poweroff":    s.answer(s.powerOff),
+		"POST /jobs":        s.answer(s.startJob),
+		"GET /jobs":         s.answer(s.listJobs),
+		"GET /jobs/output":  s.readJob,
+		"POST /jobs/end":    s.answer(s.endJob),
+		"POST /jobs/signal": s.answer(s.signalJob),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler, known := handlers[r.Method+" "+r.URL.Path]
@@ -136,6 +145,10 @@ func sendError(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	if known := new(requestError); errors.As(err, &known) {
 		status = known.status
+	}
+	if refusal := new(process.StartError); errors.As(err, &refusal) {
+		sendJSON(w, http.StatusUnprocessableEntity, failure{Code: refusal.Code, Message: oneLine(refusal.Message)})
+		return
 	}
 	step := new(identity.StepError)
 	errors.As(err, &step)

@@ -3,9 +3,9 @@ import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Abortable, sleep } from '../../base/abort.ts';
 import { abortable } from '../../base/async.ts';
-import { type AppError, isAppError, isErrno } from '../../base/errors.ts';
 import { LineSplitter } from '../../base/text/line-splitter.ts';
 import type { GuestAgent } from '../../core/ports/guest.ts';
+import { type GuestJob, JOBS_GENERATION } from '../../protocol/api/jobs.ts';
 import {
   type ExecStart,
   type GuestHealth,
@@ -24,6 +24,8 @@ import {
   EMPTY,
   EXPOSED,
   HEALTH,
+  JOB,
+  JOBS,
   PATH,
   PORTS,
   parseAnswer,
@@ -32,7 +34,8 @@ import {
   SYNCED,
   UNPACKED,
 } from './answers.ts';
-import { brokenProtocol, busy, lost, tooOld } from './errors.ts';
+import { encodePersonalisation, trimQuery } from './encode-requests.ts';
+import { busy, tooOld, whyGone } from './errors.ts';
 import type { LinkWatch } from './link-watch.ts';
 import { PortStream } from './port-stream.ts';
 import { type RunResult, runOver } from './run.ts';
@@ -212,6 +215,49 @@ export class Http2GuestAgent implements GuestAgent {
     await this.#answer(stream, action, EMPTY);
   }
 
+  async startJob(
+    start: Omit<ExecStart, 'pty'>,
+    { timeoutMs, ...options }: Abortable & { timeoutMs?: number | undefined },
+  ): Promise<GuestJob> {
+    const action = 'start a job in the guest';
+    const path = timeoutMs === undefined ? '/jobs' : `/jobs?timeout=${timeoutMs}`;
+    const request: Request = { action, method: 'POST', path, hasBody: true, since: JOBS_GENERATION };
+    const stream = await this.#open(request, options);
+    stream.end(JSON.stringify(start));
+    return await this.#answer(stream, action, JOB);
+  }
+
+  async jobs(options: Abortable): Promise<GuestJob[]> {
+    const action = 'list the jobs of the guest';
+    const request: Request = { action, method: 'GET', path: '/jobs', since: JOBS_GENERATION };
+    return (await this.#ask(request, JOBS, options)).jobs;
+  }
+
+  async jobOutput(
+    id: string,
+    { after, isFollowed, ...options }: Abortable & { after: number; isFollowed: boolean },
+  ): Promise<Readable> {
+    const action = 'read the output of a job';
+    const path = `/jobs/output?job=${encodeURIComponent(id)}&after=${after}${isFollowed ? '&follow=1' : ''}`;
+    const request: Request = { action, method: 'GET', path, isBulk: true, since: JOBS_GENERATION };
+    const stream = await this.#open(request, options);
+    await stream.accepted;
+    return stream;
+  }
+
+  endJob(id: string, options: Abortable): Promise<GuestJob> {
+    return this.#changeJob(`/jobs/end?job=${encodeURIComponent(id)}`, 'end a job', options);
+  }
+
+  signalJob(id: string, name: string, options: Abortable): Promise<GuestJob> {
+    const path = `/jobs/signal?job=${encodeURIComponent(id)}&signal=${encodeURIComponent(name)}`;
+    return this.#changeJob(path, 'send a job a signal', options);
+  }
+
+  #changeJob(path: string, action: string, options: Abortable): Promise<GuestJob> {
+    return this.#ask({ action, method: 'POST', path, since: JOBS_GENERATION }, JOB, options);
+  }
+
   async ports(options: Abortable): Promise<GuestPort[]> {
     const request: Request = { action: 'list the ports of the guest', method: 'GET', path: '/ports' };
     return (await this.#ask(request, PORTS, options)).ports;
@@ -360,32 +406,4 @@ export class Http2GuestAgent implements GuestAgent {
   #isGone(): boolean {
     return this.#session.destroyed || this.#session.closed;
   }
-}
-
-/** Parameters that agents ignore which do not know them. */
-function trimQuery({ withinMs, hostBytes: { overlay, work, workBase } }: TrimRequest): string {
-  const base = workBase === undefined ? '' : `&workBase=${workBase}`;
-  return `trim=${withinMs}&overlay=${overlay}&work=${work}${base}`;
-}
-
-/**
- * One line of JSON, then the contents of all files as raw bytes: parsing 6 MB of JSON takes an emulated guest
- * a second.
- */
-function encodePersonalisation({ files = [], ...rest }: Personalisation): Buffer {
-  const described = files.map(({ content, ...file }) => ({ ...file, sizeBytes: content?.length ?? 0 }));
-  const header = { ...rest, ...(described.length === 0 ? {} : { files: described }) };
-  const contents = files.flatMap(({ content }) => (content ? [content] : []));
-  return Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), ...contents]);
-}
-
-/**
- * A session ends with one of the HTTP/2 codes when the guest sent something else, with a socket's code or
- * none when the guest went away, and with another AppError when the reason for its silence is known.
- */
-function whyGone(action: string, cause: unknown): AppError {
-  if (isAppError(cause) && cause.code !== 'GUEST_LOST') return cause;
-  return isErrno(cause, 'ERR_HTTP2_ERROR', 'ERR_HTTP2_SESSION_ERROR')
-    ? brokenProtocol(action, 'what is not HTTP/2', cause)
-    : lost(action, cause);
 }

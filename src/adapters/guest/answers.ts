@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { printable } from '../../base/errors.ts';
+import { type GuestJob, MAX_JOBS } from '../../protocol/api/jobs.ts';
 import type {
   GuestHealth,
   GuestPath,
@@ -67,6 +68,48 @@ export const PORTS: Answer<{ ports: GuestPort[] }> = {
       .array(z.unknown())
       .transform((ports) => ports.slice(0, MAX_PORTS))
       .pipe(z.array(port)),
+  }),
+};
+
+/** Latest moment that a date can have, in `ms` since 1970. */
+const LATEST_MS = 8_640_000_000_000_000;
+
+const moment = count.max(LATEST_MS);
+
+/** A job. A command line in it has at most 1 KiB. */
+const job: z.ZodType<GuestJob> = z
+  .object({
+    id: z.string().regex(/^[0-9a-f]{1,32}$/),
+    command: z.array(text).max(1024),
+    isCut: z.boolean().exactOptional(),
+    user: text.exactOptional(),
+    pid: count,
+    isRunning: z.boolean(),
+    startedMs: moment,
+    endedMs: moment.exactOptional(),
+    timeoutMs: count.exactOptional(),
+    exit: z
+      .union([
+        z.object({ signal: z.string().max(64).transform(printable), number: z.int().min(1).max(127) }),
+        z.object({ code: z.int().min(0).max(255), timedOut: z.literal(true).exactOptional() }),
+      ])
+      .exactOptional(),
+    first: count,
+    next: count,
+  })
+  .refine(({ first, next }) => first <= next, { path: ['first'] });
+
+/** `POST /jobs` and what changes a job. */
+export const JOB: Answer<GuestJob> = { maxBytes: 16 * KIB, schema: job };
+
+/** `GET /jobs`. */
+export const JOBS: Answer<{ jobs: GuestJob[] }> = {
+  maxBytes: 512 * KIB,
+  schema: z.object({
+    jobs: z
+      .array(z.unknown())
+      .transform((jobs) => jobs.slice(0, MAX_JOBS))
+      .pipe(z.array(job)),
   }),
 };
 

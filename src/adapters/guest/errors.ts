@@ -1,4 +1,4 @@
-import { AppError, printable } from '../../base/errors.ts';
+import { AppError, isAppError, isErrno, printable } from '../../base/errors.ts';
 
 /** The agent's description of a request that it refused. */
 export interface Refusal {
@@ -70,4 +70,15 @@ export function refused(action: string, answer: Refusal & { status: number }): A
       ...(answer.step === undefined ? {} : { step: printable(answer.step) }),
     },
   });
+}
+
+/**
+ * A session ends with one of the HTTP/2 codes when the guest sent something else, with a socket's code or
+ * none when the guest went away, and with another AppError when the reason for its silence is known.
+ */
+export function whyGone(action: string, cause: unknown): AppError {
+  if (isAppError(cause) && cause.code !== 'GUEST_LOST') return cause;
+  return isErrno(cause, 'ERR_HTTP2_ERROR', 'ERR_HTTP2_SESSION_ERROR')
+    ? brokenProtocol(action, 'what is not HTTP/2', cause)
+    : lost(action, cause);
 }

@@ -1,6 +1,7 @@
 import type { Duplex, Readable } from 'node:stream';
 import type { Abortable } from '../../base/abort.ts';
 import type { AppError } from '../../base/errors.ts';
+import type { GuestJob } from '../../protocol/api/jobs.ts';
 import type {
   ExecExit,
   ExecStart,
@@ -111,6 +112,21 @@ export interface GuestAgent extends AsyncDisposable {
    * new link starts with it off. Cancelling a single command still ends that command.
    */
   detachCommands(isOn: boolean, options: Abortable): Promise<void>;
+  /**
+   * Starts a command that no link is connected to: it outlives this one, and the guest keeps the newest part
+   * of its output. This and the next ones fail with GUEST_GENERATION when the agent has no jobs.
+   */
+  startJob(
+    start: Omit<ExecStart, 'pty'>,
+    options: Abortable & { timeoutMs?: number | undefined },
+  ): Promise<GuestJob>;
+  jobs(options: Abortable): Promise<GuestJob[]>;
+  /** The frames of a job's output after a position, as `protocol/job-output.ts` reads them. */
+  jobOutput(id: string, options: Abortable & { after: number; isFollowed: boolean }): Promise<Readable>;
+  /** Ends a job with all its descendants, and returns when they have ended. */
+  endJob(id: string, options: Abortable): Promise<GuestJob>;
+  /** Sends a signal to the process group of a job. */
+  signalJob(id: string, name: string, options: Abortable): Promise<GuestJob>;
   ports(options: Abortable): Promise<GuestPort[]>;
   /**
    * Yields the TCP ports on which something listens, at any address, now and after each change, until

@@ -1,5 +1,6 @@
 import type { Logger } from '../../base/log.ts';
 import type { VmRecord } from '../../core/ports/records.ts';
+import { hasRunningJob } from '../../core/vms/guest/jobs.ts';
 import { stopVm } from '../../core/vms/lifecycle/stop-vm.ts';
 import { suspendVm } from '../../core/vms/saved/suspend-vm.ts';
 import type { VmWorld } from '../../core/vms/world.ts';
@@ -32,9 +33,9 @@ export interface IdleVmsOptions {
 
 /**
  * Stops or suspends VMs that have been unused for long enough, with their data written. Leaves out VMs that
- * are tied to a client (`--rm`). What a guest does by itself does not count as use, but a guest with network
- * traffic is not suspended. Runs until disposed of, which waits for work in progress: a VM that is being
- * suspended then resumes, one that is being stopped is stopped. Disposing twice is fine.
+ * are tied to a client (`--rm`). What a guest does by itself does not count as use, but a job does, and a
+ * guest with network traffic is not suspended. Runs until disposed of, which waits for work in progress: a VM
+ * that is being suspended then resumes, one that is being stopped is stopped. Disposing twice is fine.
  */
 export function watchIdleVms(options: IdleVmsOptions): AsyncDisposable {
   const { world, use, log, stopAfterMs, suspendAfterMs, isMeasured, now } = options;
@@ -57,6 +58,12 @@ export function watchIdleVms(options: IdleVmsOptions): AsyncDisposable {
   };
   const end = async (record: VmRecord, what: Ending): Promise<void> => {
     const { id: vmId, name } = record;
+    if (await hasRunningJob(world, vmId, { signal: over.signal }).catch(() => false)) {
+      if (!over.signal.aborted) use.begin(vmId)[Symbol.dispose]();
+      ending.delete(vmId);
+      return;
+    }
+    if (over.signal.aborted) return void ending.delete(vmId);
     log.info(`an unused VM is ${what}`, { vmId, vm: name, idleMs: Math.round(use.idleMs(vmId)) });
     const report: Report = (event) => {
       if (event.event === 'notice') log.warn('an unused VM', { vmId, notice: event.message });

@@ -51,6 +51,7 @@ describe('the table of every command and option', () => {
   let scratch: Scratch;
   let repo: string;
   let operation = '';
+  let job = 'abcd';
 
   before(async () => {
     lab = await openDaemonLab();
@@ -85,6 +86,7 @@ describe('the table of every command and option', () => {
       DIR: lab.dir,
       COMMIT: scratch.git(repo, 'rev-parse', 'HEAD').toString().trim(),
       OPERATION: operation,
+      JOB: job,
     };
     const filled = words.replace(/\b[A-Z]+2?\b/g, (word) => places[word] ?? word);
     return filled.split(' ').filter((word) => word !== '');
@@ -164,6 +166,7 @@ describe('the table of every command and option', () => {
     assert.equal(status, line.status ?? 0, `${argv.join(' ')}: ${stdout}${stderr}`);
     if (argv.includes('--detach') && argv.includes('-q') && command === 'vm create')
       operation = stdout.trim();
+    if (argv.includes('--detach') && command === 'vm exec') job = (JSON.parse(stdout) as { id: string }).id;
     if (argv.includes('--json')) assertShape(command, result);
   }
 

@@ -60,6 +60,22 @@ test('a VM that is unused for the configured time is suspended, and continues wh
   await resultOf(lab.client.deleteVm('idle', { signal }));
 });
 
+test('a running job keeps a VM running, and its end does not', async () => {
+  await resultOf(lab.client.createVm({ name: 'working' }, { signal }));
+  const job = await lab.client.startJob('working', shell('sleep 300'), { signal });
+  for (let hour = 0; hour < 3; hour += 1) {
+    clock.advance(61 * MINUTE_MS);
+    await clock.hasLooked();
+  }
+  assert.equal(await stateOf('working'), 'running');
+  assert.equal((await lab.client.killJob('working', job.id, { signal })).state, 'ended');
+  await until(async () => {
+    clock.advance(61 * MINUTE_MS);
+    return (await stateOf('working')) === 'suspended';
+  });
+  await resultOf(lab.client.deleteVm('working', { signal }));
+});
+
 test('a session, a stream to a port, a lease, and possible network traffic keep a VM running', async () => {
   const server = createServer((socket) => socket.on('error', () => {})).unref();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

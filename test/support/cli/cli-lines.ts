@@ -13,7 +13,7 @@ export interface GoodLine {
  * Command lines that must work, by command. Together they use every option of every command, and run in this
  * order they create, use and delete what they need. Placeholders: `REPO` is a working tree on the host,
  * `COMMIT` its HEAD, `GUEST` and `GUEST2` are folders in the guest, `DIR` is a folder on the host, and
- * `OPERATION` is an operation that has ended.
+ * `OPERATION` is an operation that has ended, and `JOB` a job.
  */
 export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'vm run': [
@@ -64,7 +64,15 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--guest-path / --auto-prepare made1 -- true', needsRoot: true },
     { words: '-t --timings made1 -- true', needsRoot: true },
     { words: '--json --timings made1 -- true', needsRoot: true },
+    { words: '--detach --json made1 -- true', needsRoot: true },
     { words: '--timeout 200ms made1 -- sleep 60', needsRoot: true, status: 124 },
+  ],
+  'vm jobs': [{ words: 'made1' }, { words: '--json made1' }, { words: '-q made1' }],
+  'vm attach': [{ words: 'made1 JOB' }, { words: '--after 0 made1 JOB' }],
+  'vm job logs': [{ words: '--after 0 made1 JOB' }, { words: '-f made1 JOB' }, { words: '--json made1 JOB' }],
+  'vm job kill': [
+    { words: '-q made1 JOB', status: 1 },
+    { words: '--signal INT --json made1 JOB', status: 1 },
   ],
   // The guests are processes of this host, so a running VM has this host's ports, perhaps an sshd's too.
   'vm ssh': [{ words: '-t made2 -- true', status: 1 }],
@@ -326,6 +334,7 @@ export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: stri
   '--guest-path': { value: 'srv' },
   '--user': { value: '' },
   '--format': { value: 'xml' },
+  '--after': { value: 'soon' },
   '--signal': { value: 'STOP' },
   '--until': { value: 'dancing' },
   '--timeout': { value: 'soon' },
@@ -348,6 +357,10 @@ export const LEAST_WORDS: Readonly<Record<string, string>> = {
   'devcontainer check': 'REPO',
   'vm show': 'web',
   'vm exec': 'web -- true',
+  'vm jobs': 'web',
+  'vm attach': 'web abcd',
+  'vm job logs': 'web abcd',
+  'vm job kill': 'web abcd',
   'vm ssh': 'web',
   'vm fork': 'web',
   'vm bisect': 'web v1 HEAD -- true',

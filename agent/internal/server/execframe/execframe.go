@@ -34,6 +34,10 @@ const (
 	Exit     = 19
 	Error    = 20
 	StdinAck = 21
+
+	// Of the output of a job only.
+	Position = 22
+	Pause    = 23
 )
 
 // ErrTooLong is the error for a frame with more than MaxPayloadBytes.

@@ -1,8 +1,9 @@
-import type { ExecExit } from '../../../protocol/guest.ts';
+import type { ExecExit, ExecStart } from '../../../protocol/guest.ts';
 import type { Vm, VmWorkspace } from '../../../protocol/vm.ts';
 import type { BangerClient } from '../../../sdk/client.ts';
 import type { CommandContext } from '../../context/context.ts';
 import { type Span, spansOf } from '../../context/spans.ts';
+import { exactStart } from '../../session/exact-start.ts';
 import { runInGuest, statusOfExit } from '../../session/run-session.ts';
 import { startFolder } from '../start-folder.ts';
 import type { ExecPlan } from './plan.ts';
@@ -27,16 +28,18 @@ export async function execInVm(plan: ExecPlan, context: CommandContext): Promise
   const vm = await client.showVm(plan.ref, { signal: context.signal, withHost: true });
   await freshen(vm, { plan, client, context });
   const cwd = plan.workdir ?? (await startFolderOf(vm, { plan, client, context }));
+  const start = {
+    argv: plan.command,
+    ...(Object.keys(plan.env).length > 0 ? { env: plan.env } : {}),
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(plan.user === undefined ? {} : { user: plan.user }),
+  };
+  if (plan.isDetached) return await detachInVm(start, { vm, plan, client, context });
   const exit = await runInGuest(
     client,
     {
       vmId: vm.id,
-      start: {
-        argv: plan.command,
-        ...(Object.keys(plan.env).length > 0 ? { env: plan.env } : {}),
-        ...(cwd === undefined ? {} : { cwd }),
-        ...(plan.user === undefined ? {} : { user: plan.user }),
-      },
+      start,
       isShell: false,
       hasTerminal: plan.hasTerminal,
       timeoutMs: plan.timeoutMs,
@@ -50,6 +53,20 @@ export async function execInVm(plan: ExecPlan, context: CommandContext): Promise
     await context.printJson({ vm, exit, exitStatus, ...spans } satisfies ExecReport);
   }
   return exitStatus;
+}
+
+async function detachInVm(
+  start: Omit<ExecStart, 'pty'>,
+  { vm, plan, client, context }: ExecParts & { vm: Vm },
+): Promise<number> {
+  const { signal } = context;
+  const job = await client.startJob(vm.id, exactStart(start), { timeoutMs: plan.timeoutMs, signal });
+  if (plan.isJson) await context.printJson(job);
+  else {
+    await context.print(job.id);
+    if (context.stderr.isTerminal) context.notice(`follow it with: banger vm attach ${vm.name} ${job.id}`);
+  }
+  return 0;
 }
 
 interface ExecParts {

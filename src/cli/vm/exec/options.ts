@@ -26,11 +26,17 @@ export const EXEC_OPTIONS = {
     defaultText: () => "the VM's, which is root unless it was made with another",
   },
   ...TIMEOUT_OPTION,
+  detach: {
+    type: 'flag',
+    short: 'd',
+    summary: 'start the command as a job that goes on without banger, and print its id',
+  },
   tty: { type: 'flag', short: 't', summary: 'give the command a terminal, even without one here' },
   noTty: { type: 'flag', short: 'T', summary: 'do not give the command a terminal' },
   timings: TIMINGS,
   json: {
     type: 'flag',
-    summary: 'print how the command ended as JSON; its output goes to stderr, and it has no terminal',
+    summary:
+      'print how the command ended as JSON; its output goes to stderr, and it has no terminal. With --detach, print the job',
   },
 } as const satisfies OptionDefinitions;

@@ -20,6 +20,8 @@ export interface ExecPlan {
   timeoutMs?: number;
   /** absent: decided by our own streams */
   hasTerminal?: boolean;
+  /** starts a job and does not wait for it */
+  isDetached: boolean;
   isJson: boolean;
   /** adds to the JSON where the time went */
   isTimed: boolean;
@@ -50,6 +52,14 @@ export function execPlanOf(
       }),
     );
   }
+  if (options.detach && options.tty) {
+    problems.add(
+      new AppError('USAGE_OPTIONS', 'Cannot use --tty with --detach: a job has no terminal', {
+        hint: 'leave one of them out',
+        details: { field: 'tty' },
+      }),
+    );
+  }
   problems.throwAny();
   return {
     ref,
@@ -60,6 +70,7 @@ export function execPlanOf(
     ...(user === undefined ? {} : { user }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(options.tty || options.noTty || options.json ? { hasTerminal: options.tty } : {}),
+    isDetached: options.detach,
     isJson: options.json,
     isTimed: options.timings,
   };

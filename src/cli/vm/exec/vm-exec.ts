@@ -12,6 +12,8 @@ export const vmExec = defineCommand({
     'On a terminal the command gets a terminal too; else stdin, stdout and stderr pass through unchanged and separately. Where stdin must not be read, as in a shell loop, add </dev/null.',
     '',
     "The exit status is that of the command, 128+n when signal n killed it, 125 when banger failed, 126 or 127 when the command could not be started, 124 when --timeout ended it. With --json, stdout has one JSON value about how the command ended, and all of the command's output goes to stderr.",
+    '',
+    'With --detach the command becomes a job: it has no input, goes on when banger and the daemon are gone, and the guest keeps the newest part of its output. See banger vm jobs, banger vm attach and banger vm job.',
   ].join('\n'),
   examples: [
     { command: 'banger vm exec web -- bash', does: 'A shell in a running VM.' },
@@ -24,6 +26,7 @@ export const vmExec = defineCommand({
       command: 'banger vm exec --timeout 10m web -- make test',
       does: 'Ends the command and all its processes when it takes longer, also when banger itself is gone.',
     },
+    { command: 'banger vm exec -d web -- make world', does: 'Starts a job and prints its id.' },
     { command: 'banger vm exec web -- tar c /srv | tar x', does: 'Copies files out.' },
   ],
   args: [ONE_VM],

@@ -1,0 +1,45 @@
+import { type ByteString, byteString, type ExecExit } from '../../../protocol/guest.ts';
+import type { JobEvent } from '../../../protocol/job-output.ts';
+
+/** What `vm job logs --json` prints. Fields are added, never changed. */
+export interface JobLogReport {
+  /** bytes after the cursor that the guest no longer has */
+  droppedBytes: number;
+  /** in order; text, or base64 where it is not UTF-8 */
+  output: { stream: 'stdout' | 'stderr'; bytes: ByteString }[];
+  /** for `--after` of the next call */
+  cursor: string;
+  /** absent while the job runs */
+  exit?: ExecExit;
+}
+
+/** Collects the output of a job, of which a guest has a few MiB. */
+export async function jobLogReport(events: AsyncIterable<JobEvent>): Promise<JobLogReport> {
+  const parts: { stream: 'stdout' | 'stderr'; chunks: Buffer[] }[] = [];
+  let droppedBytes = 0;
+  let cursor = 0;
+  let exit: ExecExit | undefined;
+  for await (const event of events) {
+    switch (event.kind) {
+      case 'position':
+        droppedBytes += event.droppedBytes;
+        cursor = event.cursor;
+        break;
+      case 'stdout':
+      case 'stderr': {
+        const last = parts.at(-1);
+        if (last?.stream === event.kind) last.chunks.push(event.chunk);
+        else parts.push({ stream: event.kind, chunks: [event.chunk] });
+        cursor = event.cursor;
+        break;
+      }
+      case 'exit':
+        exit = event.exit;
+        break;
+      default:
+        break;
+    }
+  }
+  const output = parts.map(({ stream, chunks }) => ({ stream, bytes: byteString(Buffer.concat(chunks)) }));
+  return { droppedBytes, output, cursor: String(cursor), ...(exit === undefined ? {} : { exit }) };
+}
