@@ -1,6 +1,7 @@
 import { isAppError } from '../../base/errors.ts';
 import type { VmRecord } from '../../core/ports/records.ts';
 import { findVm } from '../../core/vms/find-vm.ts';
+import { waitAsAsked } from '../../core/vms/guest/wait-in-guest.ts';
 import { keepVm } from '../../core/vms/keep-vm.ts';
 import { createVm } from '../../core/vms/lifecycle/create-vm.ts';
 import { deleteVm } from '../../core/vms/lifecycle/delete-vm.ts';
@@ -10,7 +11,6 @@ import { restartVm } from '../../core/vms/lifecycle/restart-vm.ts';
 import { setVm } from '../../core/vms/lifecycle/set-vm.ts';
 import { startVm } from '../../core/vms/lifecycle/start-vm.ts';
 import { stopVm } from '../../core/vms/lifecycle/stop-vm.ts';
-import { waitForVm } from '../../core/vms/lifecycle/wait-for-vm.ts';
 import { setForward } from '../../core/vms/network/set-forward.ts';
 import { forkVm } from '../../core/vms/saved/fork-vm.ts';
 import { suspendVm } from '../../core/vms/saved/suspend-vm.ts';
@@ -215,12 +215,13 @@ export const VM_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/vms/:ref/wait',
     isEarly: true,
-    summary: 'Wait until a VM is running, ready, stopped or deleted',
+    summary:
+      'Wait until a VM is running, ready, stopped or deleted, or until something in its guest listens or succeeds',
     body: schemas.waitForVmRequest,
     isUse: false,
     answer: vm,
     run: async ({ app, params, body, signal, report }) => ({
-      value: vmView(await waitForVm(app.world, params['ref'] ?? '', { ...body, report, signal })),
+      value: vmView(await waitAsAsked(app.world, params['ref'] ?? '', { ...body, report, signal })),
     }),
   }),
   textRoute({

@@ -158,6 +158,13 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 /** Body of `POST /v1/vms/REF/wait`. */
 export const waitForVmRequest = closedObject({
   until: oneOf(WAIT_CONDITIONS),
+  forPort: optional(
+    integer('with `ready`: also until something in the guest listens on this TCP port', {
+      minimum: 1,
+      maximum: 65_535,
+    }),
+  ),
+  forCommand: optional(text("with `ready`: also until this command of the guest's shell succeeds")),
   timeoutMs: optional(integer('ms; default: no limit', { minimum: 1, maximum: MAX_TIMEOUT_MS })),
 });
 export type WaitForVmRequest = ValueOf<typeof waitForVmRequest>;

@@ -182,6 +182,8 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: 'made2' },
     { words: '--timings --until running -v made1' },
     { words: '--timeout 5s -q made2' },
+    { words: '--for-port 1 --timeout 100ms made1', status: 1 },
+    { words: '--for-command true made1', needsRoot: true },
     { words: '--json made2' },
   ],
   'vm set': [
@@ -335,6 +337,8 @@ export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: stri
   '--user': { value: '' },
   '--format': { value: 'xml' },
   '--after': { value: 'soon' },
+  '--for-port': { value: '0' },
+  '--for-command': { value: '' },
   '--signal': { value: 'STOP' },
   '--until': { value: 'dancing' },
   '--timeout': { value: 'soon' },

@@ -2,25 +2,59 @@ import { AppError } from '../../../base/errors.ts';
 import type { WaitForVmRequest } from '../../../protocol/api/vm-requests.ts';
 import { WAIT_CONDITIONS, type WaitCondition } from '../../../protocol/vm.ts';
 import { ProblemList } from '../../program/problems.ts';
+import { badOption } from '../guest-env.ts';
 import { timeLimitOf } from '../time-limit.ts';
 
 /** Option values of `vm wait`. */
 export interface WaitOptions {
   until: string | undefined;
+  forPort: string | undefined;
+  forCommand: string | undefined;
   timeout: string | undefined;
 }
+
+/** Limit in `ms` for what programs in a guest must come to. */
+const GUEST_TIMEOUT_MS = 120_000;
 
 /**
  * Returns the request to wait.
  *
- * @throws {AppError} USAGE_OPTION_VALUE, DURATION_INVALID.
+ * @throws {AppError} USAGE_OPTION_VALUE, USAGE_OPTIONS, DURATION_INVALID.
  */
-export function waitRequestOf({ until = 'stopped', timeout }: WaitOptions): WaitForVmRequest {
+export function waitRequestOf({ until, forPort, forCommand, timeout }: WaitOptions): WaitForVmRequest {
   const problems = new ProblemList();
-  const condition = problems.attempt(() => parseCondition(until));
-  const timeoutMs = problems.attempt(() => timeLimitOf(timeout));
+  const isForGuest = forPort !== undefined || forCommand !== undefined;
+  const condition = problems.attempt(() => parseCondition(until ?? (isForGuest ? 'ready' : 'stopped')));
+  const given = problems.attempt(() => timeLimitOf(timeout));
+  const port = problems.attempt(() => portOf(forPort));
+  const command = problems.attempt(() => commandOf(forCommand));
+  if (isForGuest && until !== undefined && until !== 'ready') {
+    const flag = forPort === undefined ? '--for-command' : '--for-port';
+    problems.add(
+      new AppError(
+        'USAGE_OPTIONS',
+        `Cannot use ${flag} with --until ${until}: it waits until the VM is ready`,
+        {
+          hint: 'leave one of them out',
+          details: { field: 'until' },
+        },
+      ),
+    );
+  }
   problems.throwAny();
-  return { until: condition ?? 'stopped', ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  const timeoutMs = given ?? (isForGuest ? GUEST_TIMEOUT_MS : undefined);
+  return {
+    until: condition ?? 'stopped',
+    ...(port === undefined ? {} : { forPort: port }),
+    ...(command === undefined ? {} : { forCommand: command }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  };
+}
+
+/** What is printed for a VM that was waited for. */
+export function outcomeOf({ until, forPort, forCommand }: WaitForVmRequest): string {
+  if (forCommand !== undefined) return 'the command succeeds';
+  return forPort === undefined ? until : `port ${forPort} open`;
 }
 
 function parseCondition(text: string): WaitCondition {
@@ -34,4 +68,24 @@ function parseCondition(text: string): WaitCondition {
       details: { field: 'until', value: text },
     },
   );
+}
+
+function portOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
+  if (port >= 1 && port <= 65_535) return port;
+  throw badOption('--for-port', {
+    value: text,
+    why: 'it is not a port',
+    hint: 'give a number from 1 to 65535',
+  });
+}
+
+function commandOf(text: string | undefined): string | undefined {
+  if (text === undefined || (text.trim() !== '' && !text.includes('\0'))) return text;
+  throw badOption('--for-command', {
+    value: text,
+    why: 'it is empty',
+    hint: "give a command for the guest's shell, such as 'curl -fs localhost:8080'",
+  });
 }
