@@ -3,6 +3,7 @@ import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { JSON_OUTPUT } from '../../../scripts/docs/json-shapes.ts';
+import { neverAborts } from '../../../src/base/abort.ts';
 import { object } from '../../../src/base/json-schema/build.ts';
 import { problemsOf } from '../../../src/base/json-schema/check.ts';
 import { COMMANDS } from '../../../src/cli/commands.ts';
@@ -151,6 +152,11 @@ describe('the table of every command and option', () => {
   }
 
   async function tryLine(command: string, line: GoodLine): Promise<void> {
+    if (line.words.includes('OPERATION')) {
+      // The daemon forgets all but the latest.
+      const known = await lab.client.listOperations({ isAll: true, signal: neverAborts() });
+      operation = known.findLast(({ state }) => state === 'done')?.id ?? operation;
+    }
     const argv = [...command.split(' '), ...fill(line.words)];
     const signals = new FakeSignals();
     const running = banger(argv, signals);

@@ -180,10 +180,8 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   ],
   'vm wait': [
     { words: 'made2' },
-    { words: '--timings --until running -v made1' },
-    { words: '--timeout 5s -q made2' },
-    { words: '--for-port 1 --timeout 100ms made1', status: 1 },
-    { words: '--for-command true made1', needsRoot: true },
+    { words: '--timings --until ready --for-command true -v made1' },
+    { words: '--timeout 100ms --for-port 1 -q made1', status: 1 },
     { words: '--json made2' },
   ],
   'vm set': [

@@ -40,7 +40,12 @@ func (s *Store) Read(ctx context.Context, id string, cursor int64, isFollowed bo
 			}
 		}
 		if len(found.data) == 0 {
-			return view, nil
+			if !isFollowed || !view.IsRunning {
+				return view, nil
+			}
+			// All output up to here was dropped, and there will be more.
+			cursor = found.at
+			continue
 		}
 		if err := to.Output(found.kind, found.data); err != nil {
 			return View{}, err

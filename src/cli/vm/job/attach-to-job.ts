@@ -1,4 +1,4 @@
-import { isAppError } from '../../../base/errors.ts';
+import { AppError, isAppError } from '../../../base/errors.ts';
 import type { CommandContext } from '../../context/context.ts';
 import { statusOfExit } from '../../session/run-session.ts';
 import { type PassedOutput, passJobOutput } from './pass-job-output.ts';
@@ -36,7 +36,10 @@ export async function attachToJob(
     throw error;
   }
   const { exit } = passed;
-  if (!exit) throw signal.reason;
+  if (!exit) {
+    signal.throwIfAborted();
+    throw new AppError('GUEST_PROTOCOL', 'Cannot follow the job: its guest did not say how it ended');
+  }
   if ('timedOut' in exit) context.warn('the job ran longer than its time limit, and was ended');
   return statusOfExit(exit);
 }
