@@ -36,14 +36,11 @@ import { imageConfig } from '../../src/protocol/image/image-config.ts';
 import { ARCHS } from '../../src/protocol/image/platform.ts';
 import { vmNetworkState, vmPorts, vmStats } from '../../src/protocol/usage.ts';
 import { vm } from '../../src/protocol/vm.ts';
+import { exit, jobLog } from './job-shapes.ts';
 
 // What commands print with `--json`. `docs/cli.md` is generated from it, and
 // `test/integration/cli/every-option.test.ts` compares it with the real output.
 
-const exit = anyOf(
-  object({ code: integer(), timedOut: optional(constant(true)) }),
-  object({ signal: text(), number: integer() }),
-);
 const exitStatus = integer('as that of banger itself');
 
 const span = object({ stage: text(), ms: number('milliseconds') });
@@ -94,19 +91,6 @@ const runReport = object({
   ),
   isDeleted: truth('--rm has deleted it'),
   spans,
-});
-
-const jobLog = object({
-  droppedBytes: count('bytes after the cursor that the guest no longer has'),
-  output: list(
-    object({
-      stream: oneOf(['stdout', 'stderr']),
-      bytes: anyOf(text(), object({ b64: text() })),
-    }),
-    'in order; bytes that are not UTF-8 are in base64',
-  ),
-  cursor: text('for --after of the next call'),
-  exit: optional({ ...exit, description: 'absent while the job runs' }),
 });
 
 const execReport = anyOf(object({ vm, exit, exitStatus, spans }), { ...job, description: 'with --detach' });

@@ -11,8 +11,9 @@ import { flagOf, shownOptions } from '../../../src/cli/program/command.ts';
 import { errorBody } from '../../../src/protocol/events.ts';
 import { makeScratch, put, type Scratch } from '../../helpers/scratch-repository.ts';
 import { type CliResult, FakeSignals, runCli, stdinOf } from '../../support/cli/cli-harness.ts';
-import { BAD_VALUES, GOOD_LINES, type GoodLine, LEAST_WORDS } from '../../support/cli/cli-lines.ts';
+import { BAD_VALUES, GOOD_LINES, type GoodLine } from '../../support/cli/cli-lines.ts';
 import { knownFields } from '../../support/cli/known-fields.ts';
+import { LEAST_WORDS } from '../../support/cli/least-words.ts';
 import { type DaemonLab, openDaemonLab } from '../../support/daemon-lab.ts';
 import { until } from '../../support/until.ts';
 
