@@ -19,6 +19,7 @@ import {
   type TrimRequest,
   type Unpacked,
 } from '../../protocol/guest.ts';
+import type { AgentRequest as Request } from './agent-request.ts';
 import {
   type Answer,
   EMPTY,
@@ -58,25 +59,6 @@ const EXPOSED_EVERY_MS = 5;
 const FIRST_GENERATION = 1;
 
 const DEFAULT_MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
-
-interface Request {
-  /** for errors: "unpack files in the guest" */
-  action: string;
-  method: 'GET' | 'POST' | 'PUT';
-  path: string;
-  hasBody?: boolean;
-  endsWithTrailers?: boolean;
-  /** may stay open for as long as its user likes */
-  isBulk?: boolean;
-  /** a connection to a port of the guest */
-  isConnection?: boolean;
-  /** nothing may arrive for hours, so silence does not mean that the link is lost */
-  isQuiet?: boolean;
-  /** part of a guest's start, when the agent may be slow to answer */
-  isStart?: boolean;
-  /** the generation that introduced it; default: the first */
-  since?: number;
-}
 
 /** What a {@link Http2GuestAgent} needs besides its session. */
 interface AgentParts {

@@ -121,7 +121,7 @@ export interface GuestAgent extends AsyncDisposable {
     options: Abortable & { timeoutMs?: number | undefined },
   ): Promise<GuestJob>;
   jobs(options: Abortable): Promise<GuestJob[]>;
-  /** The frames of a job's output after a position, as `protocol/job-output.ts` reads them. */
+  /** The frames of a job's output after a position, as `protocol/api/job-output.ts` reads them. */
   jobOutput(id: string, options: Abortable & { after: number; isFollowed: boolean }): Promise<Readable>;
   /** Ends a job with all its descendants, and returns when they have ended. */
   endJob(id: string, options: Abortable): Promise<GuestJob>;

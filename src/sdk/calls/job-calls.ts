@@ -1,5 +1,6 @@
 import type { Abortable } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
+import { type JobEvent, JobOutputDecoder } from '../../protocol/api/job-output.ts';
 import {
   isCursor,
   isJobId,
@@ -12,7 +13,6 @@ import {
   vmJobs,
 } from '../../protocol/api/jobs.ts';
 import type { ExecStart } from '../../protocol/guest.ts';
-import { type JobEvent, JobOutputDecoder } from '../../protocol/job-output.ts';
 import type { VmmSignal } from '../../protocol/vmm-signal.ts';
 import { lostError } from '../errors.ts';
 import { flag, vmPath, withQuery } from '../paths.ts';

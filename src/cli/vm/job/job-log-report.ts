@@ -1,5 +1,5 @@
+import type { JobEvent } from '../../../protocol/api/job-output.ts';
 import { type ByteString, byteString, type ExecExit } from '../../../protocol/guest.ts';
-import type { JobEvent } from '../../../protocol/job-output.ts';
 
 /** What `vm job logs --json` prints. Fields are added, never changed. */
 export interface JobLogReport {

@@ -1,6 +1,6 @@
 import { plural } from '../../../base/text/words.ts';
+import type { JobEvent } from '../../../protocol/api/job-output.ts';
 import type { ExecExit } from '../../../protocol/guest.ts';
-import type { JobEvent } from '../../../protocol/job-output.ts';
 import type { CommandContext } from '../../context/context.ts';
 
 /** How far the output of a job was passed on. */

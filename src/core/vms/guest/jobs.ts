@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import { AppError, isAppError } from '../../../base/errors.ts';
+import { JobOutputDecoder } from '../../../protocol/api/job-output.ts';
 import type { GuestJob, Job, VmJobs } from '../../../protocol/api/jobs.ts';
 import type { ExecStart } from '../../../protocol/guest.ts';
-import { JobOutputDecoder } from '../../../protocol/job-output.ts';
 import { findRunningVm } from '../find-vm.ts';
 import type { LiveVms } from '../live-vms.ts';
 import type { Vms } from '../world.ts';

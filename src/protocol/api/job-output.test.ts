@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { encodeFrame, encodeJsonFrame, FRAME } from './exec-frames.ts';
+import { encodeFrame, encodeJsonFrame, FRAME } from '../exec-frames.ts';
 import { JobOutputDecoder } from './job-output.ts';
 
 const position = (at: unknown, dropped: unknown): Buffer => encodeJsonFrame(FRAME.position, { at, dropped });

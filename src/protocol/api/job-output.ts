@@ -1,7 +1,7 @@
-import { AppError } from '../base/errors.ts';
-import { execEventOf } from './exec-events.ts';
-import { FRAME, type Frame, FrameDecoder } from './exec-frames.ts';
-import type { ExecExit } from './guest.ts';
+import { AppError } from '../../base/errors.ts';
+import { execEventOf } from '../exec-events.ts';
+import { FRAME, type Frame, FrameDecoder } from '../exec-frames.ts';
+import type { ExecExit } from '../guest.ts';
 
 /**
  * What is read of a job's output: first a `position`, then output, and another `position` wherever bytes are
