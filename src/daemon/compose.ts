@@ -29,6 +29,7 @@ import { UDP_CLAIMS } from '../adapters/loopback/udp-claims.ts';
 import { HostPresets } from '../adapters/presets/host-presets.ts';
 import { FsTemplateStore } from '../adapters/saved/template-store.ts';
 import { FsVmSnapshots } from '../adapters/saved/vm-snapshots.ts';
+import { SecretSources } from '../adapters/secrets/secret-sources.ts';
 import { FsVmFiles } from '../adapters/store/fs-vm-files.ts';
 import { checkRecords, copyRecords, restoreRecords } from '../adapters/store/offline-records.ts';
 import { SqliteVmRecords } from '../adapters/store/sqlite-vm-records.ts';
@@ -179,11 +180,13 @@ export function compose({
       hasProxies: settings.hasProxies,
     },
   });
+  const secretValues = new SecretSources({ env: variables, secret: (purpose) => hostUser.secret(purpose) });
   const nameOf = (vmId: string): string | undefined => records.get(vmId)?.name;
   const userOf = (vmId: string): string | undefined => ordinaryUser(records.get(vmId)?.user);
   const world: VmWorld = {
     records,
-    driver: driver ?? new QemuDriver({ ...qemu, facts, env: variables, receiver, hostTools, log }),
+    driver:
+      driver ?? new QemuDriver({ ...qemu, facts, env: variables, receiver, hostTools, secretValues, log }),
     images,
     kernels,
     outlet,
@@ -223,6 +226,7 @@ export function compose({
     hostUser,
     presets: new HostPresets({ env: toolEnv(variables), home: homeDir(env), aptDir: '/etc/apt' }),
     policies: settings.networkPolicies,
+    secretValues,
     knownHosts: new KnownHosts({ records, hostUser, files }),
     stats: new StatsHistory(),
     locks: new VmLocks({ nameOf }),

@@ -96,6 +96,17 @@ export const vmNetworkState = object({
     integer(),
     "ports of this host's loopback that the guest reaches at its gateway, 10.0.2.2; it reaches no others",
   ),
+  secrets: optional(
+    list(
+      object({
+        name: text(),
+        source: text(),
+        host: text(),
+        port: integer(),
+        isKnown: optional(truth('the process has its value; absent while there is no process')),
+      }),
+    ),
+  ),
   process: optional(
     object(
       {

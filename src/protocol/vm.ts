@@ -102,10 +102,25 @@ export const vmPolicy = object(
 /** The rules of a VM's network. */
 export type VmPolicy = ValueOf<typeof vmPolicy>;
 
+const vmSecret = object({
+  name: text('the variable of the guest'),
+  source: text('where its value is on this host, such as `env:TOKEN`'),
+  host: text('the only server that gets the value'),
+  port: integer(),
+  placeholder: text('the value of the variable in the guest'),
+});
+
+/** A secret that a guest can use and not read. */
+export type VmSecret = ValueOf<typeof vmSecret>;
+
 const vmNetwork = object(
   {
     mode: extensibleOneOf(NETWORK_MODES, '`user`: the guest may open connections to the outside'),
     policy: optional(vmPolicy),
+    secrets: optional(list(vmSecret, 'never with their values')),
+    authority: optional(
+      text('names the authority of its secrets, which the guest trusts; forks have the same'),
+    ),
   },
   'absent in answers of earlier versions, which have only `nat`',
 );

@@ -41,6 +41,7 @@ import { createHostGuestConnector, type HostGuests, noteNat } from './host-guest
 import { agentProgram, BUILT_HOST_TOOLS } from './host-tools.ts';
 import { testBuildFiles } from './images/build-files.ts';
 import { LAB_SYNC_LIMITS } from './lab-sync-limits.ts';
+import { NO_SECRETS } from './network/no-secrets.ts';
 import { LAB_POOL } from './steps/lab-pool.ts';
 
 /** A daemon whose files are all below one temporary folder. Its guests are agents that run on this host. */
@@ -254,6 +255,7 @@ async function startDaemon(
     const world: VmWorld = {
       records,
       ...{ presets: { rulesOf: async (name) => [`${name}.test:443`] }, policies: settings.networkPolicies },
+      secretValues: NO_SECRETS,
       driver: labDriver({
         canSave,
         vmmVersion,

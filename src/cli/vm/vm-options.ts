@@ -11,6 +11,7 @@ import type { ProblemList } from '../program/problems.ts';
 import { ALLOW_OPTION, rulesOf } from './allow-option.ts';
 import { KERNEL_OPTION, kernelRefOf } from './kernel-ref.ts';
 import { PLATFORM_OPTION } from './platform-option.ts';
+import { SECRET_OPTION, type SecretPlace, secretsOf } from './secret-option.ts';
 
 /**
  * Shows where the time of the command went: on stderr, printed by the command line itself, or in the value
@@ -85,6 +86,7 @@ export const VM_OPTIONS = {
     summary: 'let the guest open connections to the outside: the network, and the host itself',
   },
   allow: ALLOW_OPTION,
+  secret: SECRET_OPTION,
   exposeHost: {
     type: 'list',
     value: 'port',
@@ -101,7 +103,7 @@ export const VM_OPTIONS = {
  */
 export function createRequestOf(
   options: OptionValues<typeof VM_OPTIONS>,
-  { settings, problems }: { settings: Settings; problems: ProblemList },
+  { settings, problems, ...place }: SecretPlace & { settings: Settings; problems: ProblemList },
 ): CreateVmRequest {
   const { vmDefaults } = settings;
   const given = <T>(value: string | undefined, parse: (text: string) => T): T | undefined =>
@@ -129,20 +131,26 @@ export function createRequestOf(
     systemOverlaySizeBytes:
       given(options.systemOverlaySize, (text) => parseSize(text, '--system-overlay-size')) ??
       vmDefaults.systemOverlaySizeBytes.value,
-    ...networkOf(options, problems),
+    ...networkOf(options, place, problems),
     ...(options.exposeHost.length > 0
       ? { exposeHost: options.exposeHost.flatMap((text) => problems.attempt(() => parsePort(text)) ?? []) }
       : {}),
   };
 }
 
-/** A rule connects the guest, and keeps it from everything that no rule allows. */
+/**
+ * A rule connects the guest, and keeps it from everything that no rule allows. So does a secret without
+ * --nat: its server is allowed.
+ */
 function networkOf(
-  { nat, allow }: { nat: boolean; allow: readonly string[] },
+  { nat, allow, secret }: { nat: boolean; allow: readonly string[]; secret: readonly string[] },
+  place: SecretPlace,
   problems: ProblemList,
 ): Pick<CreateVmRequest, 'nat' | 'network'> {
-  if (allow.length === 0) return nat ? { nat: true } : {};
-  return { network: { mode: 'user', policy: { allow: rulesOf(allow, problems) } } };
+  const secrets = secret.length > 0 ? { secrets: secretsOf(secret, place, problems) } : {};
+  if (allow.length === 0 && secret.length === 0) return nat ? { nat: true } : {};
+  if (allow.length === 0 && nat) return { network: { mode: 'user', ...secrets } };
+  return { network: { mode: 'user', policy: { allow: rulesOf(allow, problems) }, ...secrets } };
 }
 
 function parsePort(text: string): number {

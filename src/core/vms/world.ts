@@ -10,6 +10,7 @@ import type { ImageStore } from '../ports/images/image-store.ts';
 import type { KernelStore } from '../ports/images/kernels.ts';
 import type { Presets } from '../ports/presets.ts';
 import type { VmRecord, VmRecords } from '../ports/records.ts';
+import type { SecretValues } from '../ports/secret-values.ts';
 import type { VmSnapshots } from '../ports/snapshots.ts';
 import type { TemplateStore } from '../ports/templates.ts';
 import type { VmFiles } from '../ports/vm-files.ts';
@@ -43,11 +44,12 @@ export interface VmHost {
   hostUser: HostUser;
 }
 
-/** What the rules of networks can stand for. */
+/** What the rules of networks can stand for, and where the values of secrets come from. */
 export interface EgressPolicies {
   presets: Presets;
   /** the policies of the user's configuration, each a list of rules and presets, by name */
   policies: ReadonlyMap<string, readonly string[]>;
+  secretValues: SecretValues;
 }
 
 /** How the user's ssh reaches VMs. */

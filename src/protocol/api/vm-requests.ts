@@ -45,9 +45,17 @@ const networkMode = oneOf(
   '`user`: the guest may open connections to the outside; takes effect at once in a running VM',
 );
 
+const givenSecret = closedObject({
+  secret: text('`NAME=SOURCE@HOST[:PORT]`'),
+  value: optional(text('for the source `env`: the value of that variable of the client')),
+});
+/** A secret as a client gives it. */
+export type GivenSecret = ValueOf<typeof givenSecret>;
+
 const network = closedObject({
   mode: networkMode,
   policy: optional(closedObject({ allow: ruleList('the rules; without `policy`: everything outside') })),
+  secrets: optional(list(givenSecret, 'secrets; their servers are allowed if there are rules')),
 });
 
 const networkChange = closedObject({
@@ -58,6 +66,12 @@ const networkChange = closedObject({
       add: optional(ruleList('rules to add')),
       remove: optional(ruleList('rules to take away')),
       lift: optional(truth('allow everything outside')),
+    }),
+  ),
+  secretChange: optional(
+    closedObject({
+      add: optional(list(givenSecret, 'secrets to add, or to give again')),
+      remove: optional(list(text(), 'names of secrets to take away')),
     }),
   ),
 });

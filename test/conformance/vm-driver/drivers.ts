@@ -3,6 +3,7 @@ import { QemuDriver } from '../../../src/adapters/vmm/qemu/qemu-driver.ts';
 import type { VmDriver } from '../../../src/core/ports/vmm/driver.ts';
 import { createFakeVmDriver } from '../../support/fakes/fake-vm-driver.ts';
 import { BUILT_HOST_TOOLS } from '../../support/host-tools.ts';
+import { NO_SECRETS } from '../../support/network/no-secrets.ts';
 import { nullLog } from '../../support/null-log.ts';
 import { SOURCE_RECEIVER } from '../../support/receiver.ts';
 
@@ -24,6 +25,7 @@ const DRIVERS: Readonly<Record<string, (options: DriverOptions) => VmDriver>> = 
       env: process.env,
       receiver: SOURCE_RECEIVER,
       hostTools: BUILT_HOST_TOOLS,
+      secretValues: NO_SECRETS,
       log: nullLog,
     }),
   // The test guest plays the agent.

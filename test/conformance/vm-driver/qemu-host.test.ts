@@ -11,6 +11,7 @@ import { QemuDriver, type QemuDriverOptions } from '../../../src/adapters/vmm/qe
 import { findProgram, toolEnv } from '../../../src/base/process/programs.ts';
 import type { BootSource } from '../../../src/core/ports/vmm/spec.ts';
 import { BUILT_HOST_TOOLS } from '../../support/host-tools.ts';
+import { NO_SECRETS } from '../../support/network/no-secrets.ts';
 import { nullLog } from '../../support/null-log.ts';
 import { SOURCE_RECEIVER } from '../../support/receiver.ts';
 import { type DriverFixture, newPlace, processesWith, readOnlyFiles } from './fixture.ts';
@@ -111,6 +112,7 @@ describe('QEMU on this host', { concurrency: false }, () => {
       env: process.env,
       receiver: SOURCE_RECEIVER,
       hostTools: BUILT_HOST_TOOLS,
+      secretValues: NO_SECRETS,
       log: nullLog,
     };
     return new QemuDriver({ cacheDir: join(dir, 'cache'), ...usual, ...options });

@@ -16,6 +16,7 @@ import { createLogger } from '../../../src/base/log.ts';
 import { listenUnix } from '../../../src/base/unix-socket.ts';
 import type { NetworkSpec } from '../../../src/core/ports/vmm/network.ts';
 import { BUILT_HOST_TOOLS } from '../../support/host-tools.ts';
+import { NO_SECRETS } from '../../support/network/no-secrets.ts';
 import { patient } from '../../support/patience.ts';
 import { until } from '../../support/until.ts';
 
@@ -67,7 +68,7 @@ describe("a VM's network process", () => {
 
   const open = ({ hostTools = BUILT_HOST_TOOLS, isAdopted = false } = {}): UserNetwork =>
     new UserNetwork({
-      ...{ vmId: 'test', runtimeDir, hostTools, env: {}, isAdopted, log },
+      ...{ vmId: 'test', runtimeDir, hostTools, env: {}, isAdopted, log, secretValues: NO_SECRETS },
       logPath: join(runtimeDir, 'network.log'),
       decisionsDir: join(runtimeDir, 'decisions'),
       connect: (path) => vmm.connect(path),

@@ -19,7 +19,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'vm run': [
     {
       words:
-        '-d -v --name run1 --image debian-bookworm --vcpu 1 --memory 128 --disk-size 64M --system-overlay-size 64M --nat --allow @npm --expose-host 45681 --json',
+        '-d -v --name run1 --image debian-bookworm --vcpu 1 --memory 128 --disk-size 64M --system-overlay-size 64M --nat --allow @npm --secret A=command:hostname@a.test --expose-host 45681 --json',
     },
     { words: '--dry-run --branch fix --from HEAD --include-untracked --no-submodules --no-bootstrap REPO' },
     { words: '--dry-run --cold --timings --json REPO' },
@@ -43,7 +43,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'vm create': [
     {
       words:
-        '--name made1 --image debian-bookworm --kernel-ref fake-kernel --vcpu 1 --memory 256 --disk-size 64M --system-overlay-size 64M --nat --allow example.com:443 --json',
+        '--name made1 --image debian-bookworm --kernel-ref fake-kernel --vcpu 1 --memory 256 --disk-size 64M --system-overlay-size 64M --nat --allow example.com:443 --secret A=command:hostname@a.test:8443 --json',
     },
     { words: '--name made2 --no-start -v --vcpu 1 --memory 256 --disk-size 64M --expose-host 45682' },
     { words: '--name made3 -q --cold --no-start --timings --platform linux/amd64' },
@@ -189,11 +189,10 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--disk-size 128M -v made2' },
     { words: '--vcpu 1 --nat -q made2' },
     { words: '--no-nat made2' },
-    { words: '--allow udp/10.0.0.0/8:53 --allow @npm made2' },
-    { words: '--disallow @npm made2' },
+    { words: '--allow udp/10.0.0.0/8:53 --allow @npm --secret A=command:hostname@a.test made2' },
+    { words: '--disallow @npm --remove-secret A made2' },
     { words: '--allow-all made2' },
-    { words: '--no-nat made2' },
-    { words: '--vcpu 2 --json made2' },
+    { words: '--vcpu 2 --no-nat --json made2' },
   ],
   'vm kill': [
     { words: '--signal KILL made1' },
@@ -349,6 +348,7 @@ export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: stri
   '--root': { value: 'srv' },
   '--allow': { value: '*' },
   '--disallow': { value: '*' },
+  '--remove-secret': { value: '1A' },
   '--max-size': { value: 'banana' },
   '--max-entries': { value: '0' },
 };

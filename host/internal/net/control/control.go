@@ -21,11 +21,13 @@ const (
 
 // Request is what the daemon may ask for.
 type Request struct {
-	// "state", "settings", "check", "learned", "end", or "watch": as "state", and the connection then stays open
-	// until either ends
+	// "state", "settings", "secrets", "check", "learned", "end", or "watch": as "state", and the connection then
+	// stays open until either ends
 	Do string `json:"do"`
 	// for "settings": all of them
 	Settings *Settings `json:"settings,omitempty"`
+	// for "secrets": all of them (package secrets)
+	Secrets json.RawMessage `json:"secrets,omitempty"`
 	// for "check"
 	Check *Check `json:"check,omitempty"`
 }
@@ -52,6 +54,8 @@ type Handler interface {
 	State() any
 	// Apply replaces the settings.
 	Apply(Settings) error
+	// Secrets replaces the secrets.
+	Secrets(json.RawMessage) error
 	// Check answers a request for a check.
 	Check(Check) (any, error)
 	// Learned returns what answers a request for what was learned.
@@ -144,6 +148,11 @@ func handle(request Request, handler Handler) any {
 			return failure{"settings are missing"}
 		}
 		if err := handler.Apply(*request.Settings); err != nil {
+			return failure{err.Error()}
+		}
+		return handler.State()
+	case "secrets":
+		if err := handler.Secrets(request.Secrets); err != nil {
 			return failure{err.Error()}
 		}
 		return handler.State()

@@ -11,6 +11,7 @@ import (
 
 var (
 	errRefused = errors.New("the gate refuses what the guest sends")
+	errFull    = errors.New("the guest has too many connections")
 	errCut     = errors.New("the guest ended a connection in the middle of what names its server")
 )
 

@@ -13,6 +13,7 @@ import (
 
 	"banger.dev/host/internal/net/gate"
 	"banger.dev/host/internal/net/link"
+	"banger.dev/host/internal/net/secrets"
 	"banger.dev/host/internal/net/wire"
 )
 
@@ -35,6 +36,8 @@ type Counters struct {
 type Network struct {
 	Counters Counters
 	Link     *link.Endpoint
+	// puts secrets into requests of the guest; nil: there are none
+	Secrets *secrets.Proxy
 
 	stack     *stack.Stack
 	gate      gate.Gate
@@ -84,6 +87,9 @@ func (n *Network) Expose(ports []uint16) {
 // Close ends all connections.
 func (n *Network) Close() {
 	n.end()
+	if n.Secrets != nil {
+		n.Secrets.Close()
+	}
 	n.Link.Disconnect()
 	n.stack.Close()
 }

@@ -66,7 +66,9 @@ func (n *Network) acceptTCP(request *tcp.ForwarderRequest) {
 		guest.abort()
 		reset(host)
 	})()
-	n.relay(guest, host, guard)
+	if !n.secure(guest, host, to, targets, guard) {
+		n.relay(guest, host, guard)
+	}
 }
 
 // guestConn is a connection of the guest that this program has accepted.
@@ -75,6 +77,19 @@ type guestConn struct {
 	endpoint tcpip.Endpoint
 	// the guest has sent its last byte, and that it is the last
 	sawEnd atomic.Bool
+	// read already, and to be read again
+	early []byte
+}
+
+func (g *guestConn) Read(into []byte) (int, error) {
+	if len(g.early) == 0 {
+		return g.TCPConn.Read(into)
+	}
+	count := copy(into, g.early)
+	if g.early = g.early[count:]; len(g.early) == 0 {
+		g.early = nil
+	}
+	return count, nil
 }
 
 // abort resets the connection unless both sides have ended it.

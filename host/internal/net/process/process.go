@@ -1,6 +1,8 @@
 package process
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +15,7 @@ import (
 	"banger.dev/host/internal/net/outside"
 	"banger.dev/host/internal/net/policy"
 	"banger.dev/host/internal/net/policy/rule"
+	"banger.dev/host/internal/net/secrets"
 )
 
 // process is a running network with its sockets.
@@ -34,6 +37,9 @@ type State struct {
 	Counters     Counters `json:"counters"`
 	// the policy and its counters, if there is one
 	Policy *policy.Status `json:"policy,omitempty"`
+	// the secrets without their values, and what the guest must trust to use them
+	Secrets   []secrets.State    `json:"secrets,omitempty"`
+	Authority *secrets.Authority `json:"authority,omitempty"`
 }
 
 // Counters are since the start of the process.
@@ -78,7 +84,38 @@ func (p *process) State() any {
 		status := p.gate.Status()
 		state.Policy = &status
 	}
+	if p.network.Secrets == nil {
+		return state
+	}
+	state.Secrets = p.network.Secrets.States()
+	authority, err := p.network.Secrets.Authority()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "net: %v\n", err)
+	}
+	state.Authority = authority
 	return state
+}
+
+// Secrets implements control.Handler.
+func (p *process) Secrets(text json.RawMessage) error {
+	var config secrets.Config
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&config); err != nil {
+		// The message of the decoder could have a part of the text.
+		return errors.New("the secrets cannot be read")
+	}
+	if p.network.Secrets == nil {
+		return errors.New("the network was started without secrets")
+	}
+	return p.network.Secrets.Replace(config)
+}
+
+// secretLog records the use of secrets in the log of decisions.
+type secretLog struct{ gate *policy.Gate }
+
+func (s secretLog) Secret(use secrets.Use) bool {
+	return s.gate == nil || s.gate.Secret(use.Name, use.Host, use.Port, use.Reason)
 }
 
 // Apply implements control.Handler.

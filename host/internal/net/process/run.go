@@ -2,6 +2,7 @@
 package process
 
 import (
+	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
@@ -15,11 +16,14 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"banger.dev/host/internal/confine"
 	"banger.dev/host/internal/net/control"
 	"banger.dev/host/internal/net/gate"
 	"banger.dev/host/internal/net/outside"
 	"banger.dev/host/internal/net/policy"
+	"banger.dev/host/internal/net/secrets"
 )
 
 // Names of the sockets in the working folder. The VMM connects to the first, the daemon to the second.
@@ -68,6 +72,7 @@ func Run(args []string) error {
 	check := options.Bool("check", false, "only report whether it can run here")
 	policyFile := options.String("policy", "", "file with the policy")
 	decisions := options.String("decisions", "", "folder of the log of decisions")
+	hasSecrets := options.Bool("secrets", false, "the daemon will send secrets for requests of the guest")
 	var exposed ports
 	options.Var(&exposed, "expose", "a port of this host's loopback for the guest")
 	if err := options.Parse(args); err != nil {
@@ -78,7 +83,7 @@ func Run(args []string) error {
 		return err
 	}
 	if *dir == "" || options.NArg() > 0 {
-		return errors.New("net: the arguments must be --check, or --dir FOLDER [--policy FILE --decisions FOLDER] [--expose PORT]...")
+		return errors.New("net: the arguments must be --check, or --dir FOLDER [--policy FILE --decisions FOLDER] [--secrets] [--expose PORT]...")
 	}
 	if (*policyFile == "") != (*decisions == "") {
 		return errors.New("net: a policy needs a log of its decisions")
@@ -105,6 +110,14 @@ func Run(args []string) error {
 	if policed != nil {
 		writable = []string{*decisions}
 	}
+	var inserts *secrets.Proxy
+	if *hasSecrets {
+		roots, err := trusted()
+		if err != nil {
+			return fmt.Errorf("net: %w", err)
+		}
+		inserts = secrets.New(roots, secretLog{policed})
+	}
 	if err := confine.Self(nameserverFiles(), writable, []string{"inet"}); err != nil {
 		return fmt.Errorf("net: cannot set up the wall around it: %w", err)
 	}
@@ -115,6 +128,7 @@ func Run(args []string) error {
 		return fmt.Errorf("net: %w", err)
 	}
 	defer network.Close()
+	network.Secrets = inserts
 	network.Expose(exposed)
 	running := &process{network: network, gate: policed, ended: make(chan struct{})}
 	running.exposed.Store(&exposed)
@@ -132,6 +146,15 @@ func Run(args []string) error {
 	case <-running.ended:
 	}
 	return nil
+}
+
+// trusted returns the authorities of this host's trust store, while it can be read. Core dumps, which would
+// have the values of secrets in them, are off.
+func trusted() (*x509.CertPool, error) {
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return nil, fmt.Errorf("cannot turn core dumps off: %w", err)
+	}
+	return x509.SystemCertPool()
 }
 
 // DecisionsLog is the name of the log in the folder of decisions.

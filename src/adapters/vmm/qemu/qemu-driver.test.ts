@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { NO_SECRETS } from '../../../../test/support/network/no-secrets.ts';
 import { nullLog } from '../../../../test/support/null-log.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { QemuDriver } from './qemu-driver.ts';
@@ -39,6 +40,7 @@ function driver(accelerator?: 'kvm'): QemuDriver {
     ...(accelerator === undefined ? {} : { accelerator }),
     receiver: ['/none'],
     hostTools: '/none',
+    secretValues: NO_SECRETS,
     log: nullLog,
   });
 }

@@ -7,6 +7,7 @@ import type { Logger } from '../../../base/log.ts';
 import { exec, PROBE_DEADLINE_MS } from '../../../base/process/exec.ts';
 import { findProgram, isExecutable, toolEnv, type Variables } from '../../../base/process/programs.ts';
 import type { GuestArch } from '../../../core/ports/images/guest-arch.ts';
+import type { SecretValues } from '../../../core/ports/secret-values.ts';
 import type { DriverProbe, KillStrayOptions, VmDriver } from '../../../core/ports/vmm/driver.ts';
 import type { RunningVm, VmmProcess } from '../../../core/ports/vmm/running-vm.ts';
 import type { RestoreOptions, SavedGuest } from '../../../core/ports/vmm/saving.ts';
@@ -26,6 +27,7 @@ import { growQcow2 } from '../grow-drive.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { readQcow2 } from '../read-drive.ts';
 import { endNetworks, networkFolders } from '../user-network/network-files.ts';
+import { trustVariables } from '../user-network/trust-variables.ts';
 import { networkLogPath } from '../user-network/user-network.ts';
 import { endProcess, isAlive, isSame } from '../vmm-process.ts';
 import { QemuBinaries, type QemuBinary } from './binary.ts';
@@ -65,6 +67,8 @@ export interface QemuDriverOptions {
    * without that wall
    */
   hostTools: string;
+  /** for requests of guests */
+  secretValues: SecretValues;
   log: Logger;
   /** how long a guest that cannot be reached gets to write its data by itself, in `ms`; default: 36 s */
   writeBackMs?: number;
@@ -239,10 +243,12 @@ export class QemuDriver implements VmDriver {
     { vmId, consoleLogPath }: Pick<VmSpec, 'vmId' | 'consoleLogPath'>,
     { isAdopted }: { isAdopted: boolean },
   ): QemuVm {
-    const { log, env, receiver, hostTools } = this.#options;
+    const { log, env, receiver, hostTools, secretValues } = this.#options;
+    const tools = toolEnv(env);
     const own = { vmId, isAdopted, networkLogPath: networkLogPath(consoleLogPath) };
     return new QemuVm(launched, {
-      ...{ ...own, log, receiver, hostTools, env: toolEnv(env), blanks: this.#blanks },
+      ...{ ...own, log, receiver, hostTools, env: tools, blanks: this.#blanks },
+      ...{ secretValues, networkEnv: { ...tools, ...trustVariables(env) } },
     });
   }
 

@@ -3,6 +3,7 @@ import { type Abortable, neverAborts, sleep, withDeadline } from '../../../base/
 import { isAppError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { GuestEndpoint } from '../../../core/ports/guest.ts';
+import type { SecretValues } from '../../../core/ports/secret-values.ts';
 import type {
   LearnedNetwork,
   NetworkCheck,
@@ -42,6 +43,9 @@ export interface QemuVmOptions extends Omit<SaveOptions, 'signal'> {
   isAdopted: boolean;
   /** what its network's process prints */
   networkLogPath: string;
+  /** of its network's process */
+  networkEnv: NodeJS.ProcessEnv;
+  secretValues: SecretValues;
   /** source of the copies of drives */
   blanks: BlankDisks;
 }
@@ -64,17 +68,20 @@ export class QemuVm implements RunningVm {
   #end: RunningVm['end'];
   #ending: Promise<void> | undefined;
 
-  readonly #tools: Omit<QemuVmOptions, 'log' | 'vmId' | 'networkLogPath' | 'isAdopted'>;
+  readonly #tools: Omit<
+    QemuVmOptions,
+    'log' | 'vmId' | 'networkLogPath' | 'networkEnv' | 'secretValues' | 'isAdopted'
+  >;
   readonly #network: UserNetwork;
 
   constructor(
     { vmm, qmp, files }: LaunchedQemu,
-    { log, vmId, networkLogPath, isAdopted, ...tools }: QemuVmOptions,
+    { log, vmId, networkLogPath, networkEnv, secretValues, isAdopted, ...tools }: QemuVmOptions,
   ) {
     this.#tools = tools;
     const { hostTools, env } = tools;
     this.#network = new UserNetwork({
-      ...{ vmId, log, hostTools, env, isAdopted },
+      ...{ vmId, log, hostTools, env: networkEnv, isAdopted, secretValues },
       ...{ runtimeDir: runtimeDirOf(files), logPath: networkLogPath },
       decisionsDir: join(dirname(networkLogPath), 'decisions'),
       connect: (linkSocket, { signal }) =>

@@ -10,7 +10,15 @@ import type { LearnedNetwork, NetworkCheck, NetworkPolicy } from '../../../core/
 type NetworkRequest =
   | { do: 'state' | 'watch' | 'learned' }
   | { do: 'settings'; settings: { exposedPorts: readonly number[]; policy: NetworkPolicy } }
+  | { do: 'secrets'; secrets: SentSecrets }
   | { do: 'check'; check: { target: string; addresses: readonly string[] } };
+
+/** The secrets of a network (`host/internal/net/secrets`); what has no value keeps the one that is known. */
+export interface SentSecrets {
+  /** base64 */
+  seed: string;
+  secrets: readonly { name: string; placeholder: string; host: string; port: number; value?: string }[];
+}
 
 const policyState = z.looseObject({
   mode: z.string(),
@@ -24,6 +32,8 @@ const stateSchema = z.looseObject({
   exposedPorts: z.array(z.int().min(1).max(65_535)).max(65_535),
   counters: z.record(z.string(), z.number()),
   policy: policyState.optional(),
+  secrets: z.array(z.looseObject({ placeholder: z.string(), isKnown: z.boolean() })).optional(),
+  authority: z.looseObject({ pem: z.string(), subjectHash: z.string().regex(/^[0-9a-f]{8}$/) }).optional(),
 });
 
 const checkSchema: z.ZodType<NetworkCheck> = z.looseObject({
@@ -57,7 +67,7 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
  */
 export async function askNetwork(
   controlSocket: string,
-  request: NetworkRequest & { do: 'state' | 'settings' },
+  request: NetworkRequest & { do: 'state' | 'settings' | 'secrets' },
   { signal }: Abortable,
 ): Promise<NetworkAnswer> {
   using session = await open(controlSocket, request, { schema: stateSchema, signal });

@@ -35,11 +35,17 @@ export function networkArgv(
     runtimeDir,
     decisionsDir,
     exposedPorts,
-  }: { runtimeDir: string; decisionsDir: string; exposedPorts: readonly number[] },
+    hasSecrets,
+  }: {
+    runtimeDir: string;
+    decisionsDir: string;
+    exposedPorts: readonly number[];
+    hasSecrets: boolean;
+  },
 ): [string, ...string[]] {
   const exposed = exposedPorts.flatMap((port) => ['--expose', String(port)]);
   const policy = ['--policy', networkFiles(runtimeDir).policyFile, '--decisions', decisionsDir];
-  return [hostTools, 'net', '--dir', runtimeDir, ...policy, ...exposed];
+  return [hostTools, 'net', '--dir', runtimeDir, ...policy, ...(hasSecrets ? ['--secrets'] : []), ...exposed];
 }
 
 /** The network processes of this user for exactly this runtime folder. */

@@ -4,6 +4,7 @@ import { type Abortable, neverAborts, poll, sleep } from '../../../base/abort.ts
 import { AppError, isAppError, messageOf } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 import { spawnDetached } from '../../../base/process/exec.ts';
+import type { SecretValues } from '../../../core/ports/secret-values.ts';
 import type {
   LearnedNetwork,
   NetworkCheck,
@@ -16,6 +17,7 @@ import { isAlive, readVmmProcess } from '../vmm-process.ts';
 import { addressesOf } from './addresses-of.ts';
 import { askCheck, askLearned, askNetwork, type NetworkWatch, watchNetwork } from './network-control.ts';
 import { endNetworks, findNetworks, networkArgv, networkFiles } from './network-files.ts';
+import { sentSecrets } from './sent-secrets.ts';
 
 /** How long a new network process may take until it answers. */
 const START_DEADLINE_MS = 10_000;
@@ -42,6 +44,7 @@ export interface UserNetworkOptions {
   /** an earlier daemon started the VMM, and maybe a network */
   isAdopted: boolean;
   log: Logger;
+  secretValues: SecretValues;
   /** connects the VMM to the network's socket, in place of what it was connected to */
   connect: (linkSocket: string, options: Abortable) => Promise<void>;
   /** cuts the guest off from any network; idempotent */
@@ -115,12 +118,10 @@ export class UserNetwork {
   async state({ signal }: Abortable): Promise<NetworkState | undefined> {
     const process = this.#process;
     if (!process) return undefined;
-    const { isConnected, exposedPorts, counters, policy } = await askNetwork(
-      this.#files.controlSocket,
-      { do: 'state' },
-      { signal },
-    );
-    return { pid: process.pid, isConnected, exposedPorts, counters, policy };
+    const answer = await askNetwork(this.#files.controlSocket, { do: 'state' }, { signal });
+    const { isConnected, exposedPorts, counters, policy, secrets = [], authority } = answer;
+    const knownSecrets = secrets.flatMap(({ placeholder, isKnown }) => (isKnown ? [placeholder] : []));
+    return { pid: process.pid, isConnected, exposedPorts, counters, policy, knownSecrets, authority };
   }
 
   /** @throws {AppError} as `RunningVm.checkNetwork`. */
@@ -161,6 +162,7 @@ export class UserNetwork {
     const started = await this.#start(spec, { signal });
     this.#process = started;
     this.#mayBeLeft = false;
+    await this.#giveSecrets(spec, { known: [], signal });
     await connect(networkFiles(runtimeDir).linkSocket, { signal });
     await this.#beginWatch({ signal });
   }
@@ -168,13 +170,17 @@ export class UserNetwork {
   /** Gives a network that runs the settings; false when it does not work as it should. */
   async #takeOver(
     found: VmmProcess,
-    { exposedPorts, policy = OPEN }: NetworkSpec & { mode: 'user' },
+    spec: NetworkSpec & { mode: 'user' },
     { signal }: Abortable,
   ): Promise<boolean> {
+    const { exposedPorts, policy = OPEN } = spec;
     try {
       const request = { do: 'settings', settings: { exposedPorts, policy } } as const;
-      const { isConnected } = await askNetwork(this.#files.controlSocket, request, { signal });
-      if (!isConnected) return false;
+      const { isConnected, secrets } = await askNetwork(this.#files.controlSocket, request, { signal });
+      // One that was started without secrets takes none.
+      if (!isConnected || (spec.secrets && !secrets)) return false;
+      const known = (secrets ?? []).flatMap(({ placeholder, isKnown }) => (isKnown ? [placeholder] : []));
+      if (spec.secrets || secrets?.length) await this.#giveSecrets(spec, { known, signal });
       this.#process = found;
       this.#mayBeLeft = false;
       if (!this.#watch) await this.#beginWatch({ signal });
@@ -183,6 +189,17 @@ export class UserNetwork {
       if (!isAppError(error, 'NETWORK_LOST', 'WAIT_TIMEOUT')) throw error;
       return false;
     }
+  }
+
+  /** Gives the process the secrets, with the values that it does not know. */
+  async #giveSecrets(
+    { secrets: wanted }: NetworkSpec & { mode: 'user' },
+    { known, signal }: Abortable & { known: readonly string[] },
+  ): Promise<void> {
+    const { secretValues, vmId, log } = this.#options;
+    if (!wanted && known.length === 0) return;
+    const secrets = await sentSecrets(wanted, { known, secretValues, vmId, log, signal });
+    await askNetwork(this.#files.controlSocket, { do: 'secrets', secrets }, { signal });
   }
 
   async #found(): Promise<VmmProcess | undefined> {
@@ -195,7 +212,9 @@ export class UserNetwork {
     await mkdir(decisionsDir, { recursive: true, mode: 0o700 });
     await writeFile(this.#files.policyFile, JSON.stringify(spec.policy ?? OPEN), { mode: 0o600 });
     await using log = await open(logPath, 'w', 0o600);
-    const argv = networkArgv(hostTools, { runtimeDir, decisionsDir, exposedPorts: spec.exposedPorts });
+    const { exposedPorts } = spec;
+    const hasSecrets = spec.secrets !== undefined;
+    const argv = networkArgv(hostTools, { runtimeDir, decisionsDir, exposedPorts, hasSecrets });
     this.#mayBeLeft = true;
     const child = await spawned(argv, { outputFd: log.fd, env, cwd: runtimeDir });
     const process = await readVmmProcess(child.pid);

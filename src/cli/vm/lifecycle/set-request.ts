@@ -4,6 +4,7 @@ import type { SetVmRequest } from '../../../protocol/api/vm-requests.ts';
 import { MIN_MEMORY_MIB } from '../../../protocol/vm-limits.ts';
 import { ProblemList } from '../../program/problems.ts';
 import { rulesOf } from '../allow-option.ts';
+import { namesOf, type SecretPlace, secretsOf } from '../secret-option.ts';
 import { parseCount } from '../vm-options.ts';
 
 /** Option values of `vm set`. */
@@ -16,6 +17,8 @@ export interface SetOptions {
   allow: readonly string[];
   disallow: readonly string[];
   allowAll: boolean;
+  secret: readonly string[];
+  removeSecret: readonly string[];
 }
 
 /**
@@ -23,7 +26,7 @@ export interface SetOptions {
  *
  * @throws {AppError} USAGE_OPTIONS when no change was requested; VM_SHAPE_INVALID, SIZE_INVALID.
  */
-export function setRequestOf(options: SetOptions): SetVmRequest {
+export function setRequestOf(options: SetOptions, place: SecretPlace): SetVmRequest {
   const { vcpu, memory, diskSize } = options;
   const problems = new ProblemList();
   const given = (value: string | undefined, parse: (text: string) => number): number | undefined =>
@@ -33,7 +36,7 @@ export function setRequestOf(options: SetOptions): SetVmRequest {
     parseCount(text, { flag: '--memory', least: MIN_MEMORY_MIB, unit: 'MiB' }),
   );
   const diskSizeBytes = given(diskSize, (text) => parseSize(text, '--disk-size'));
-  const network = networkChange(options, problems);
+  const network = networkChange(options, place, problems);
   problems.throwAny();
   const request = {
     ...(vcpuCount === undefined ? {} : { vcpuCount }),
@@ -43,13 +46,14 @@ export function setRequestOf(options: SetOptions): SetVmRequest {
   };
   if (Object.keys(request).length > 0) return request;
   throw new AppError('USAGE_OPTIONS', 'Cannot change a VM: no change was requested', {
-    hint: 'give --vcpu, --memory, --disk-size, --nat, --no-nat, --allow, --disallow or --allow-all',
+    hint: 'give --vcpu, --memory, --disk-size, --nat, --no-nat, --allow, --disallow, --allow-all, --secret or --remove-secret',
   });
 }
 
 /** A change of rules connects the guest, unless it is cut off in the same line. */
 function networkChange(
-  { nat, noNat, allow, disallow, allowAll }: SetOptions,
+  { nat, noNat, allow, disallow, allowAll, secret, removeSecret }: SetOptions,
+  place: SecretPlace,
   problems: ProblemList,
 ): Pick<SetVmRequest, 'nat' | 'network'> {
   const isAboutRules = allow.length > 0 || disallow.length > 0;
@@ -65,8 +69,13 @@ function networkChange(
     );
   }
   const mode = noNat && !nat ? 'none' : 'user';
-  if (allowAll) return { network: { mode, policy: { lift: true } } };
+  const isAboutSecrets = secret.length > 0 || removeSecret.length > 0;
+  const secrets = isAboutSecrets
+    ? { secretChange: { add: secretsOf(secret, place, problems), remove: namesOf(removeSecret, problems) } }
+    : {};
+  if (allowAll) return { network: { mode, policy: { lift: true }, ...secrets } };
+  if (!isAboutRules && isAboutSecrets) return { network: { mode, ...secrets } };
   if (!isAboutRules) return nat || noNat ? { nat } : {};
   const policy = { add: rulesOf(allow, problems), remove: rulesOf(disallow, problems) };
-  return { network: { mode, policy } };
+  return { network: { mode, policy, ...secrets } };
 }

@@ -31,7 +31,7 @@ export const vmCreate = defineCommand({
     const { ProblemList } = await import('../../program/problems.ts');
     const { createRequestOf } = await import('../vm-options.ts');
     const problems = new ProblemList();
-    const request = createRequestOf(options, { settings: context.settings(), problems });
+    const request = createRequestOf(options, { settings: context.settings(), problems, ...context.io });
     problems.throwAny();
     const wanted = { ...request, ...(options.noStart ? { noStart: true } : {}) };
     if (options.detach) return await detach(wanted, { options, context });

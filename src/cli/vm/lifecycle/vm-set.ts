@@ -1,5 +1,6 @@
 import { defineCommand } from '../../program/command.ts';
 import { ALLOW_OPTION } from '../allow-option.ts';
+import { SECRET_OPTION } from '../secret-option.ts';
 import { SEVERAL_VMS, VM_ACTION_OPTIONS, VM_REFS } from '../vm-action-options.ts';
 
 /** `banger vm set` */
@@ -40,11 +41,13 @@ export const vmSet = defineCommand({
       summary: 'take a rule away; without its last rule, a guest reaches nothing outside',
     },
     allowAll: { type: 'flag', summary: 'take all rules away, and let the guest reach everything outside' },
+    secret: { ...SECRET_OPTION, summary: `add a secret, or give one again: ${SECRET_OPTION.summary}` },
+    removeSecret: { type: 'list', value: 'name', summary: 'take a secret away, by the NAME of its variable' },
     ...VM_ACTION_OPTIONS,
   },
   async run({ args, options }, context) {
     const { setRequestOf } = await import('./set-request.ts');
-    const request = setRequestOf(options);
+    const request = setRequestOf(options, context.io);
     const { forEachVm } = await import('../for-each-vm.ts');
     const { shapeLine } = await import('../../render/format.ts');
     return await forEachVm(

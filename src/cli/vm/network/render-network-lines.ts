@@ -30,8 +30,19 @@ export function networkLines(state: VmNetworkState): string {
         })
       : []),
   ]);
-  const rules = ruleLines(state);
-  return rules === '' ? facts : `${facts}\n\n${rules}`;
+  return [facts, ruleLines(state), secretLines(state)].filter((part) => part !== '').join('\n\n');
+}
+
+/** The secrets, with where their values are and who gets them. */
+function secretLines({ secrets = [] }: VmNetworkState): string {
+  if (secrets.length === 0) return '';
+  const rows = secrets.map(({ name, source, host, port, isKnown }) => [
+    name,
+    source,
+    `${host}:${port}`,
+    isKnown === undefined ? '-' : isKnown ? 'yes' : 'no: give it again with banger vm set --secret',
+  ]);
+  return renderTable([['SECRET', 'SOURCE', 'ONLY FOR', 'KNOWN'], ...rows]);
 }
 
 /** The rules with their counters, and the hosts of presets. */

@@ -68,7 +68,7 @@ export function planOf(
 ): RunPlan {
   const problems = new ProblemList();
   const given = options.devcontainer ? { ...options, user: undefined } : options;
-  const request = createRequestOf(given, { settings, problems });
+  const request = createRequestOf(given, { settings, problems, env: ownEnv, cwd: cwd() });
   const workspace = workspaceChoiceOf(args[0], options, { cwd, problems });
   const command = problems.attempt(() =>
     trailing ? commandOf(trailing, { usage: 'banger vm run -- make test' }) : undefined,

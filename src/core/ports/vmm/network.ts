@@ -1,3 +1,6 @@
+import type { Authority } from '../../../protocol/guest.ts';
+import type { VmSecret } from '../../../protocol/vm.ts';
+
 /**
  * What a guest's network interface is connected to:
  *
@@ -8,7 +11,19 @@
  */
 export type NetworkSpec =
   | { mode: 'none' }
-  | { mode: 'user'; exposedPorts: readonly number[]; policy?: NetworkPolicy };
+  | {
+      mode: 'user';
+      exposedPorts: readonly number[];
+      policy?: NetworkPolicy;
+      secrets?: NetworkSecrets;
+    };
+
+/** Secrets that a network puts into requests of its guest. Their values come from a `SecretValues`. */
+export interface NetworkSecrets {
+  /** names the authority that the guest trusts */
+  authority: string;
+  list: readonly VmSecret[];
+}
 
 /** A rule of a policy, and the preset that it came from, like `@npm`. */
 export interface PolicyRule {
@@ -57,6 +72,10 @@ export interface NetworkState {
   exposedPorts: readonly number[];
   /** what it has done since its start, by name; counts only */
   counters: Readonly<Record<string, number>>;
+  /** the placeholders of the secrets whose values it has */
+  knownSecrets?: readonly string[];
+  /** what the guest must trust to use secrets */
+  authority?: Authority | undefined;
   /** its policy; `allowed` and `refused` count queries and connections */
   policy?:
     | {

@@ -8,12 +8,14 @@ import type { GuestAgent } from '../../ports/guest.ts';
 import type { HostContent, OutsideContent } from '../../ports/host-user.ts';
 import type { StoredImage } from '../../ports/images/stored-image.ts';
 import type { VmRecord } from '../../ports/records.ts';
+import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import { imageEnvironmentFiles } from '../../rules/image-environment.ts';
 import { guestNetwork } from '../../rules/nat-network.ts';
 import { SSH_KEY_COMMENT, type SshKeyPair, sshKeyPair } from '../../rules/ssh-key.ts';
 import type { VmHost, Vms } from '../world.ts';
 import { settleClock } from './guest-clock.ts';
 import { sshHostKey } from './ssh-host-key.ts';
+import { withSecrets } from './with-secrets.ts';
 
 /** Random bytes from the host that seed a guest's generator: as many as its kernel's entropy pool holds. */
 const ENTROPY_BYTES = 64;
@@ -35,7 +37,7 @@ export function readHostContent(world: Pick<VmHost, 'hostUser'>, options: Aborta
  * guest must not be used. A guest that `isNew` has nothing of an earlier start.
  *
  * @throws {AppError} GUEST_USER_UNUSABLE; GUEST_PERSONALISE_FAILED naming the step; GUEST_LOST,
- * GUEST_PROTOCOL, HOST_SECRET_INVALID.
+ * GUEST_PROTOCOL, HOST_SECRET_INVALID; as {@link withSecrets}.
  */
 export async function personalise(
   world: Pick<Vms, 'log'> & Pick<VmHost, 'hostUser'>,
@@ -43,12 +45,14 @@ export async function personalise(
   {
     agent,
     content,
+    running,
     isNew,
     report,
     signal,
   }: Task & {
     agent: GuestAgent;
     content: HostContent;
+    running: RunningVm;
     isNew: boolean;
   },
 ): Promise<void> {
@@ -59,7 +63,10 @@ export async function personalise(
     ...content.files,
     ...(user === undefined ? [] : [trustedByRootsGit(user)]),
   ];
-  const outside = record.network.mode === 'user' ? content.outside : undefined;
+  const outside =
+    record.network.mode === 'user'
+      ? await withSecrets(content.outside, record, { running, signal })
+      : undefined;
   for (const message of [...content.notices, ...(outside?.notices ?? [])]) {
     report({ event: 'notice', message });
   }

@@ -190,7 +190,7 @@ export async function reachReady(
           const agent = await meet({ signal: inner, helloDeadlineMs: deadlineMs, isRestored });
           report({ event: 'progress', stage: 'personalise' });
           await exposeProxies(record, { running, content, signal: inner });
-          await personalise(world, record, { agent, content, isNew, report, signal: inner });
+          await personalise(world, record, { agent, content, running, isNew, report, signal: inner });
           // A restored guest was already ready when it was saved.
           if (isRestored) return agent;
           report({ event: 'progress', stage: 'init', detail: "waiting for the guest's services" });

@@ -10,6 +10,7 @@ import { guestNetwork } from '../../rules/nat-network.ts';
 import { findVm } from '../find-vm.ts';
 import { AGENT_DEADLINES_MS } from '../guest/agent-deadlines.ts';
 import { readHostContent, reportUnwritten, surroundingsOf } from '../guest/personalise.ts';
+import { withSecrets } from '../guest/with-secrets.ts';
 import { networkOf } from '../network/network-of.ts';
 import { withProxyPorts } from '../network/proxy-ports.ts';
 import type { VmHost, Vms } from '../world.ts';
@@ -60,7 +61,8 @@ async function connect(
     throw error;
   }
   for (const message of outside.notices) report({ event: 'notice', message });
-  reportUnwritten(await tellGuest(world, connected, outside), report);
+  const whole = await withSecrets(outside, connected, { running, signal: neverAborts() });
+  reportUnwritten(await tellGuest(world, connected, whole), report);
   return connected;
 }
 

@@ -6,12 +6,18 @@ import type { NetworkSpec } from '../../ports/vmm/network.ts';
  * exposed to it, and the proxies that it was given, also at the gateway's address. Pure.
  */
 export function networkOf({
-  network: { mode, policy },
+  network: { mode, policy, secrets, authority },
   forwards = [],
   proxyPorts = [],
 }: Pick<VmRecord, 'network' | 'forwards' | 'proxyPorts'>): NetworkSpec {
   if (mode === 'none') return { mode };
   const exposed = forwards.filter((one) => one.isReverse).map(({ hostPort }) => hostPort);
   const exposedPorts = [...new Set([...exposed, ...proxyPorts])].sort((one, other) => one - other);
-  return { mode, exposedPorts, ...(policy ? { policy: { mode: 'enforce', rules: policy.rules } } : {}) };
+  const list = secrets ?? [];
+  return {
+    mode,
+    exposedPorts,
+    ...(policy ? { policy: { mode: 'enforce', rules: policy.rules } } : {}),
+    ...(list.length > 0 && authority !== undefined ? { secrets: { authority, list } } : {}),
+  };
 }

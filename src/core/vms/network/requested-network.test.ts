@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NO_SECRETS } from '../../../../test/support/network/no-secrets.ts';
 import { neverAborts } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import type { EgressPolicies } from '../world.ts';
@@ -17,6 +18,7 @@ const WORLD: EgressPolicies = {
     },
   },
   policies: new Map([['ci', ['@npm', 'api.test:443']]]),
+  secretValues: NO_SECRETS,
 };
 
 test('a request may spell a network in two ways, which must agree', async () => {
@@ -73,7 +75,7 @@ test('a policy has a limited number of rules', async () => {
   await assert.rejects(resolvePolicy(WORLD, many, options), { code: 'NETWORK_RULE_INVALID' });
   const presets = { rulesOf: async () => many };
   const policies = new Map([['all', ['@npm', '@go', '@pypi', '@crates']]]);
-  await assert.rejects(resolvePolicy({ presets, policies }, ['@all'], options), {
+  await assert.rejects(resolvePolicy({ ...WORLD, presets, policies }, ['@all'], options), {
     code: 'NETWORK_RULE_INVALID',
   });
 });

@@ -3,12 +3,14 @@ import { AppError } from '../../../base/errors.ts';
 import type { CreateVmRequest, SetVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { VmNetwork } from '../../../protocol/vm.ts';
 import type { EgressPolicies } from '../world.ts';
+import { changedSecrets, serversOf } from './requested-secrets.ts';
 import { canonicalRule, resolvePolicy } from './resolve-policy.ts';
 
 /**
  * The network that a request for a new VM asks for, in either spelling.
  *
- * @throws {AppError} REQUEST_INVALID when the two differ; what {@link resolvePolicy} throws.
+ * @throws {AppError} REQUEST_INVALID when the two differ; what {@link resolvePolicy} and
+ * {@link changedSecrets} throw.
  */
 export async function networkOfNew(
   world: EgressPolicies,
@@ -16,8 +18,11 @@ export async function networkOfNew(
   { signal }: Abortable,
 ): Promise<VmNetwork> {
   const mode = modeOf(request) ?? 'none';
-  const policy = request.network?.policy;
-  return policy ? { mode, policy: await resolvePolicy(world, policy.allow, { signal }) } : { mode };
+  const { policy, secrets: add = [] } = request.network ?? {};
+  const secrets = await changedSecrets(world, {}, { add }, { signal });
+  if (!policy) return { mode, ...secrets };
+  const allow = [...policy.allow, ...serversOf(secrets)];
+  return { mode, policy: await resolvePolicy(world, allow, { signal }), ...secrets };
 }
 
 /**
@@ -35,14 +40,23 @@ export async function changedNetwork(
   const mode = modeOf(request);
   if (mode === undefined) return undefined;
   const { allow, add = [], remove = [], lift } = request.network?.policy ?? {};
-  if (lift) return { mode };
-  const isChanged = allow !== undefined || add.length > 0 || remove.length > 0;
-  if (!isChanged) return { ...present, mode };
+  const { secrets: former, authority, ...others } = present;
+  const change = request.network?.secretChange;
+  const secrets = change
+    ? await changedSecrets(world, present, change, { signal })
+    : { ...(former ? { secrets: former } : {}), ...(authority === undefined ? {} : { authority }) };
+  if (lift) return { mode, ...secrets };
+  // A VM without rules and without a network gets the servers of its first secrets, and no others.
+  const isFirst = present.mode === 'none' && !present.policy && change?.add !== undefined;
+  const servers = present.policy || allow || isFirst ? serversOf(secrets) : [];
+  const added = change?.add?.length ? servers.filter((each) => !serversOf(present).includes(each)) : [];
+  const isChanged = allow !== undefined || add.length > 0 || remove.length > 0 || added.length > 0;
+  if (!isChanged) return { ...others, mode, ...secrets };
   const kept = new Set((allow ?? present.policy?.allow ?? []).map((text) => canonicalRule(world, text)));
   for (const text of remove) {
     if (!kept.delete(canonicalRule(world, text))) throw unknownRule(text, [...kept]);
   }
-  return { mode, policy: await resolvePolicy(world, [...kept, ...add], { signal }) };
+  return { mode, policy: await resolvePolicy(world, [...kept, ...add, ...added], { signal }), ...secrets };
 }
 
 function modeOf({

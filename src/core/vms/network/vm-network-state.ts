@@ -1,5 +1,6 @@
 import type { Abortable } from '../../../base/abort.ts';
 import type { VmNetworkState } from '../../../protocol/usage.ts';
+import type { VmSecret } from '../../../protocol/vm.ts';
 import type { NetworkState } from '../../ports/vmm/network.ts';
 import { findVm } from '../find-vm.ts';
 import type { Vms } from '../world.ts';
@@ -23,9 +24,20 @@ export async function vmNetworkState(
     vm: { id, name },
     mode: wanted.mode,
     ...(record.network.policy ? { policy: record.network.policy } : {}),
+    ...(record.network.secrets ? { secrets: secretsOf(record.network.secrets, state) } : {}),
     exposedPorts: wanted.mode === 'none' ? [] : [...wanted.exposedPorts],
     ...(state ? { process: processOf(state) } : {}),
   };
+}
+
+function secretsOf(
+  secrets: readonly VmSecret[],
+  state: NetworkState | undefined,
+): NonNullable<VmNetworkState['secrets']> {
+  return secrets.map(({ name, source, host, port, placeholder }) => ({
+    ...{ name, source, host, port },
+    ...(state ? { isKnown: state.knownSecrets?.includes(placeholder) ?? false } : {}),
+  }));
 }
 
 function processOf({
