@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -70,8 +70,12 @@ function newStore(): FsKernelStore {
 
 test('a published kernel has everything that a boot needs', async () => {
   const store = newStore();
+  const list = join(kernel.modulesTree, 'modules.dep');
+  await chmod(list, 0o600);
   await store.publish(kernel, abortable());
   const found = await store.get(kernel.name, abortable());
+  const kept = join(kernelsDir(), kernel.name, 'boot-modules', 'modules.dep');
+  assert.equal((await stat(kept)).mode & 0o777, 0o644, 'as every other file of it');
   assert.equal(await readFile(found.kernelPath, 'utf8'), 'kernel');
   assert.equal((await stat(found.modulesPath)).size % 4096, 0);
   assert.ok((await readFile(found.initrdPath)).includes('first agent'));

@@ -1,4 +1,4 @@
-import { constants, copyFile, link, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, constants, copyFile, link, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { isAppError } from '../../base/errors.ts';
@@ -61,6 +61,8 @@ async function copyBootModules({ modulesTree, release }: UnpackedKernel, to: str
   for (const path of paths) {
     await mkdir(dirname(join(to, path)), { recursive: true });
     await copyFile(join(modulesTree, path), join(to, path));
+    // depmod's lists have the modes of the umask under which they were made.
+    await chmod(join(to, path), 0o644);
   }
 }
 
