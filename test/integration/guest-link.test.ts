@@ -378,3 +378,23 @@ test('requests to an agent that hangs fail, and it can be reached again when it 
   await using again = await connector.connect(endpoint, { signal, helloDeadlineMs: 20_000 });
   assert.equal((await again.health({ signal })).ready, true);
 });
+
+test('a job runs as the user of the VM, unless it names another', async () => {
+  await using agent = await lab.startAnother();
+  await using own = await createGuestConnector().connect(
+    { kind: 'unix', path: agent.socketPath },
+    { signal, helloDeadlineMs: 20_000, vmUser: () => '4242' },
+  );
+  if (process.geteuid?.() !== 0) {
+    return void (await assert.rejects(own.startJob({ argv: ['true'] }, { signal }), /agent is not root/));
+  }
+  const argv = ['sh', '-c', 'id -u'];
+  for (const [start, uid] of [
+    [{ argv }, '4242'],
+    [{ argv, user: '0' }, '0'],
+  ] as const) {
+    const { id } = await own.startJob(start, { signal });
+    const frames = await buffer(await own.jobOutput(id, { after: 0, isFollowed: true, signal }));
+    assert.ok(frames.includes(`${uid}\n`), frames.toString('latin1'));
+  }
+});

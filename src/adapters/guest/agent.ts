@@ -205,7 +205,8 @@ export class Http2GuestAgent implements GuestAgent {
     const path = timeoutMs === undefined ? '/jobs' : `/jobs?timeout=${timeoutMs}`;
     const request: Request = { action, method: 'POST', path, hasBody: true, since: JOBS_GENERATION };
     const stream = await this.#open(request, options);
-    stream.end(JSON.stringify(start));
+    const user = start.user ?? this.#vmUser();
+    stream.end(JSON.stringify({ ...start, ...(user === undefined ? {} : { user }) }));
     return await this.#answer(stream, action, JOB);
   }
 
