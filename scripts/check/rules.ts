@@ -31,6 +31,7 @@ export const BOUNDARY_RULES: readonly Rule[] = [
   reach.onlySettingsReadsEnvironment,
   reach.onlyConfigNamesFolders,
   reach.baseHasNoProductWords,
+  reach.coreNamesNoVmm,
   reach.noBareErrors,
 ];
 

@@ -5,6 +5,7 @@ import { parseDuration } from '../base/text/duration.ts';
 import { parseSize } from '../base/text/size.ts';
 import { checkUserName } from '../protocol/guest-user.ts';
 import { ACCELERATORS, type Accelerator } from '../protocol/vm.ts';
+import { VMM_NAMES, type VmmName } from '../protocol/vmm/names.ts';
 import { type CatalogTable, readCatalogTables } from './catalogs.ts';
 import { isLoopback } from './dns-place.ts';
 import { type FileSyncTable, readFileSyncTables } from './file-sync.ts';
@@ -35,6 +36,7 @@ export interface ConfigFile {
   gateway?: boolean;
   gateway_port?: number;
   vm_defaults?: {
+    vmm?: VmmName;
     vcpu?: number;
     memory_mib?: number;
     disk_size?: number;
@@ -69,6 +71,7 @@ const KEYS: Readonly<Record<string, Reader>> = {
   dns_port: portNumber,
   gateway: flag,
   gateway_port: portNumber,
+  'vm_defaults.vmm': oneOf(VMM_NAMES),
   'vm_defaults.vcpu': wholeNumber,
   'vm_defaults.memory_mib': wholeNumber,
   'vm_defaults.disk_size': size,

@@ -4,6 +4,7 @@ import { isAbsolute, join } from 'node:path';
 import { AppError, isErrno } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import { ACCELERATORS, type Accelerator, type VmShape } from '../protocol/vm.ts';
+import type { VmmName } from '../protocol/vmm/names.ts';
 import type { CatalogTable } from './catalogs.ts';
 import { type ConfigFile, type ForwardTo, parseConfig } from './config-file.ts';
 import { type DnsPlace, defaultDnsPlace, GATEWAY_PORT } from './dns-place.ts';
@@ -21,6 +22,8 @@ export interface Settings {
   /** user of new VMs; absent: root, or what the image says */
   defaultUser?: string;
   defaultImage: string;
+  /** the VMM of new VMs; absent: the first that fits */
+  defaultVmm?: VmmName;
   /** new VMs start from warm templates */
   isWarm: boolean;
   /** the daemon keeps pool VMs of the shapes that start */
@@ -189,6 +192,7 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
     vmDefaults: vmDefaults(configuredShape(file), host),
     ...(file.vm_defaults?.user === undefined ? {} : { defaultUser: file.vm_defaults.user }),
     defaultImage: file.default_image_name ?? 'debian-bookworm',
+    ...(file.vm_defaults?.vmm === undefined ? {} : { defaultVmm: file.vm_defaults.vmm }),
     isWarm: file.warm ?? true,
     hasPool: file.standby ?? true,
     poolLimit: file.standby_max ?? POOL_LIMIT,

@@ -185,8 +185,9 @@ export function compose({
   const userOf = (vmId: string): string | undefined => ordinaryUser(records.get(vmId)?.user);
   const world: VmWorld = {
     records,
-    driver:
+    drivers: [
       driver ?? new QemuDriver({ ...qemu, facts, env: variables, receiver, hostTools, secretValues, log }),
+    ],
     images,
     kernels,
     outlet,
@@ -239,6 +240,7 @@ export function compose({
       systemOverlaySizeBytes: settings.vmDefaults.systemOverlaySizeBytes.value,
     },
     defaultImage: settings.defaultImage,
+    ...(settings.defaultVmm === undefined ? {} : { defaultVmm: settings.defaultVmm }),
     host: settings.host,
   };
   const peers = new HelperPeerUsers({ hostTools, uid, log, guestPids: () => guestNetworks(world) });

@@ -139,6 +139,7 @@ const vmFields = {
       "of the guest; absent for VMs of earlier versions, which have the host's",
     ),
   ),
+  vmm: optional(text('the VMM that runs it; absent when its record is damaged')),
   imageConfig: optional(imageConfig),
   user: optional(
     text(

@@ -176,6 +176,13 @@ const PLANTED: Planted[] = [
     finds: ['base-has-no-product-words'],
   },
   {
+    what: 'a name of a VMM in the core',
+    files: {
+      'src/core/create.ts': sound('src/core/create.ts').replace('return', "const vmm = 'qemu';\n  return"),
+    },
+    finds: ['core-names-no-vmm'],
+  },
+  {
     what: 'a bare error',
     files: {
       'src/core/create.ts': sound('src/core/create.ts').replace('return', 'throw new Error(); return'),

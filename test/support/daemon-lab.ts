@@ -256,18 +256,20 @@ async function startDaemon(
       records,
       ...{ presets: { rulesOf: async (name) => [`${name}.test:443`] }, policies: settings.networkPolicies },
       secretValues: NO_SECRETS,
-      driver: labDriver({
-        canSave,
-        vmmVersion,
-        restoreError: () => guests.restoreError,
-        onSetNetwork: (network) => noteNat(guests, network),
-        ...(guests.resumes && { resumes: guests.resumes }),
-        howItEnded: () => guests.endedBy,
-        playActivity: () => guests.activity?.(),
-        beforeCopy: async ({ signal }) => {
-          if (guests.copyGate) await abortable(guests.copyGate, signal);
-        },
-      }),
+      drivers: [
+        labDriver({
+          canSave,
+          vmmVersion,
+          restoreError: () => guests.restoreError,
+          onSetNetwork: (network) => noteNat(guests, network),
+          ...(guests.resumes && { resumes: guests.resumes }),
+          howItEnded: () => guests.endedBy,
+          playActivity: () => guests.activity?.(),
+          beforeCopy: async ({ signal }) => {
+            if (guests.copyGate) await abortable(guests.copyGate, signal);
+          },
+        }),
+      ],
       ...stores,
       files,
       buildFiles: testBuildFiles(dir, env),

@@ -113,6 +113,26 @@ export const baseHasNoProductWords: Rule = {
     ),
 };
 
+/** Names of VMMs. */
+const VMM_NAME = /^(qemu|firecracker)$/i;
+
+/** The core knows VMMs by their drivers only; names of packages to install are data. */
+export const coreNamesNoVmm: Rule = {
+  name: 'core-names-no-vmm',
+  find: (project) =>
+    product(project, 'src/core/')
+      .filter((file) => file.path !== 'src/core/rules/host-packages.ts')
+      .flatMap((file) =>
+        file.tokens
+          .filter(({ kind, text }) => kind !== 'regex' && wordsOf(text).some((word) => VMM_NAME.test(word)))
+          .map(({ line, text }) => ({
+            path: file.path,
+            line,
+            message: `"${text}" names a VMM: ask its driver`,
+          })),
+      ),
+};
+
 /** An error is an `AppError` or an invariant; a bare `Error` is neither. */
 export const noBareErrors: Rule = {
   name: 'no-bare-errors',

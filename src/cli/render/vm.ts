@@ -15,8 +15,13 @@ export function vmSummary(vm: Vm): string {
     ['disk', formatSize(vm.shape.diskSizeBytes)],
     ['network', vm.nat ? 'nat' : 'none'],
     ...(vm.guest_ip ? [['ip', vm.guest_ip]] : []),
-    ...(vm.runtime ? [['vmm', `${vm.runtime.vmm} (${vm.runtime.accelerator})`]] : []),
+    ...vmmRow(vm),
   ]);
+}
+
+function vmmRow({ vmm, runtime }: Vm): string[][] {
+  if (runtime) return [['vmm', `${runtime.vmm} (${runtime.accelerator})`]];
+  return vmm === undefined ? [] : [['vmm', vmm]];
 }
 
 /** Columns that are dropped first on a narrow terminal. */

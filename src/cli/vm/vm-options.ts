@@ -12,6 +12,7 @@ import { ALLOW_OPTION, rulesOf } from './allow-option.ts';
 import { KERNEL_OPTION, kernelRefOf } from './kernel-ref.ts';
 import { PLATFORM_OPTION } from './platform-option.ts';
 import { SECRET_OPTION, type SecretPlace, secretsOf } from './secret-option.ts';
+import { parseVmm, VMM_OPTION } from './vmm-option.ts';
 
 /**
  * Shows where the time of the command went: on stderr, printed by the command line itself, or in the value
@@ -40,6 +41,7 @@ export const VM_OPTIONS = {
   },
   ...PLATFORM_OPTION,
   ...KERNEL_OPTION,
+  ...VMM_OPTION,
   vcpu: {
     type: 'value',
     value: 'count',
@@ -112,6 +114,7 @@ export function createRequestOf(
   const platform = given(options.platform, parsePlatform);
   const kernel = given(options.kernelRef, kernelRefOf);
   const user = given(options.user, (text) => checkUserName(text, '--user')) ?? settings.defaultUser;
+  const vmm = given(options.vmm, parseVmm) ?? settings.defaultVmm;
   return {
     ...(name === undefined ? {} : { name }),
     ...(options.cold ? { cold: true } : {}),
@@ -119,6 +122,7 @@ export function createRequestOf(
     ...(platform === undefined ? {} : { platform }),
     ...(kernel === undefined ? {} : { kernel }),
     ...(user === undefined ? {} : { user }),
+    ...(vmm === undefined ? {} : { vmm }),
     vcpuCount:
       given(options.vcpu, (text) => parseCount(text, { flag: '--vcpu', least: 1 })) ??
       vmDefaults.vcpuCount.value,

@@ -36,7 +36,15 @@ const OVERLAY: DriveSpec = {
 
 /** A world with one VM, whose calls are noted. Its image store reads the overlay as a real one does. */
 function worldWith(state: VmState, drives: readonly DriveSpec[] = [OVERLAY]): CommitWorld {
-  const record = { id: 'aa', name: 'web', state, imageName: 'own', imageId: FAKE_IMAGE_ID, drives };
+  const record = {
+    id: 'aa',
+    name: 'web',
+    driverName: 'fake',
+    state,
+    imageName: 'own',
+    imageId: FAKE_IMAGE_ID,
+    drives,
+  };
   const note =
     (what: string) =>
     async (...[first]: unknown[]): Promise<never> => {
@@ -62,7 +70,7 @@ function worldWith(state: VmState, drives: readonly DriveSpec[] = [OVERLAY]): Co
       requireSpace: note('space'),
       openCapture: async () => ({ dir: '/copy', [Symbol.asyncDispose]: note('remove the copy') }),
     },
-    driver: { readDrive: note('read') },
+    drivers: [{ name: 'fake', readDrive: note('read') }],
     hostUser: {
       content: async () => ({
         files: [

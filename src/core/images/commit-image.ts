@@ -7,6 +7,7 @@ import type { VmRecord } from '../ports/records.ts';
 import type { DriveSpec } from '../ports/vmm/spec.ts';
 import { findVm } from '../vms/find-vm.ts';
 import { syncFirst } from '../vms/saved/sync-first.ts';
+import { driverOf } from '../vms/vm-drivers.ts';
 import type { BootStores, VmHost, Vms } from '../vms/world.ts';
 
 /** What {@link commitImage} works on. */
@@ -70,7 +71,7 @@ async function readOverlay(
       if (record.state === 'running') {
         await readRunning(world, record, { overlay, target, signal: held, report });
       } else {
-        await world.driver.readDrive(overlay, { target, signal: held });
+        await driverOf(world, record).readDrive(overlay, { target, signal: held });
       }
     },
     { action: 'commit', report, signal },
@@ -92,7 +93,7 @@ async function readRunning(
   await using place = await world.files.openCapture(record.id);
   const copy = { ...overlay, pathOnHost: join(place.dir, `overlay.${overlay.format}`) };
   await running.copyDrives({ spec: { drives: record.drives ?? [] }, drives: [copy] }, { signal });
-  await world.driver.readDrive(copy, { target, signal });
+  await driverOf(world, record).readDrive(copy, { target, signal });
 }
 
 /** @throws {AppError} VM_BUSY, VM_HAS_NO_DRIVES. */

@@ -12,6 +12,7 @@ export function vmView(record: VmRecord): Vm {
     state: record.state,
     image: record.imageName,
     ...(record.arch === undefined ? {} : { arch: record.arch }),
+    vmm: record.driverName,
     ...(record.imageConfig ? { imageConfig: record.imageConfig } : {}),
     ...(record.user === undefined ? {} : { user: record.user }),
     shape: record.shape,

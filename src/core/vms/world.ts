@@ -14,7 +14,6 @@ import type { SecretValues } from '../ports/secret-values.ts';
 import type { VmSnapshots } from '../ports/snapshots.ts';
 import type { TemplateStore } from '../ports/templates.ts';
 import type { VmFiles } from '../ports/vm-files.ts';
-import type { VmDriver } from '../ports/vmm/driver.ts';
 import type { WorkDiskBases } from '../ports/work-disk-bases.ts';
 import type { WorkspaceSource } from '../ports/workspace.ts';
 import type { WorkspacePulls } from '../ports/workspace-pulls.ts';
@@ -26,6 +25,7 @@ import type { LiveVms } from './live-vms.ts';
 import type { GuestAddresses } from './network/guest-addresses.ts';
 import type { PoolKeeper } from './pool/pool-vm.ts';
 import type { UnrecordedIds } from './unrecorded-ids.ts';
+import type { VmDrivers } from './vm-drivers.ts';
 import type { VmLocks } from './vm-locks.ts';
 
 /** The VMs that exist, and who may change one now. */
@@ -39,7 +39,8 @@ export interface Vms {
 
 /** What the host provides for running a VM. */
 export interface VmHost {
-  driver: VmDriver;
+  /** the preferred one first */
+  drivers: VmDrivers;
   files: VmFiles;
   hostUser: HostUser;
 }
@@ -72,6 +73,8 @@ export interface ImageOutlets {
 export interface VmDefaults {
   defaults: VmShape;
   defaultImage: string;
+  /** the driver of new VMs; absent: the first that fits */
+  defaultVmm?: string;
   host: HostLimits;
 }
 

@@ -15,6 +15,7 @@ import type { Schema, ValueOf } from '../../base/json-schema/schema.ts';
 import { USER_NAME } from '../guest-user.ts';
 import { PLATFORMS } from '../image/platform.ts';
 import { NETWORK_MODES, shapeFields, vm, WAIT_CONDITIONS } from '../vm.ts';
+import { VMM_NAMES } from '../vmm/names.ts';
 import { VMM_SIGNALS } from '../vmm-signal.ts';
 import { flag, vmName } from './common.ts';
 
@@ -85,6 +86,9 @@ export const createVmRequest = closedObject({
   ),
   kernel: optional(
     someText('name of a kernel of the store; default: the one that the image brings, or the newest'),
+  ),
+  vmm: optional(
+    oneOf(VMM_NAMES, 'the VMM that runs it, for its whole life; default: the first that works here and fits'),
   ),
   vcpuCount: optional(shapeFields.vcpuCount),
   memoryMib: optional(shapeFields.memoryMib),

@@ -87,19 +87,21 @@ test('a start that began before its base image was made again has the disk and t
   const first = await create('first');
   const { promise: isHeld, resolve: onHeld } = Promise.withResolvers<void>();
   const { promise: gate, resolve: open } = Promise.withResolvers<void>();
-  const { addBase } = world.driver;
-  world.driver = {
-    ...world.driver,
-    addBase: async (...args) => {
-      onHeld();
-      await gate;
-      return await addBase(...args);
+  const { addBase } = world.drivers[0];
+  world.drivers = [
+    {
+      ...world.drivers[0],
+      addBase: async (...args) => {
+        onHeld();
+        await gate;
+        return await addBase(...args);
+      },
     },
-  };
+  ];
   try {
     const beginning = create('second');
     await isHeld;
-    world.driver = { ...world.driver, addBase };
+    world.drivers = [{ ...world.drivers[0], addBase }];
     put(root, 'file', 'edited\n');
     const third = await create('third');
     open();
@@ -112,7 +114,7 @@ test('a start that began before its base image was made again has the disk and t
     const { sentTreeDir } = world.files.folders(second.id);
     assert.equal((await readKept(sentTreeDir))?.commit, a?.workspace?.sentCommit);
   } finally {
-    world.driver = { ...world.driver, addBase };
+    world.drivers = [{ ...world.drivers[0], addBase }];
   }
 });
 
@@ -130,16 +132,18 @@ test('a start whose repository has other settings than its base image makes it a
 
 test('a VM whose base image another daemon removes meanwhile starts without it', async () => {
   await create('before');
-  const { addBase } = world.driver;
-  world.driver = {
-    ...world.driver,
-    addBase: async (request, options) => {
-      rmSync(dirname(request.file), { recursive: true });
-      return await addBase(request, options);
+  const { addBase } = world.drivers[0];
+  world.drivers = [
+    {
+      ...world.drivers[0],
+      addBase: async (request, options) => {
+        rmSync(dirname(request.file), { recursive: true });
+        return await addBase(request, options);
+      },
     },
-  };
+  ];
   const { id } = await create('web').finally(() => {
-    world.driver = { ...world.driver, addBase };
+    world.drivers = [{ ...world.drivers[0], addBase }];
   });
   const record = world.records.get(id);
   assert.deepEqual([record?.state, record?.workBase, record?.workspace], ['running', undefined, undefined]);

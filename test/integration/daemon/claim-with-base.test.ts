@@ -119,7 +119,7 @@ describe('a VM with a base below its work disk', () => {
       const { vmRuntimeDir } = lab.settings.paths;
       const place = { vmId: waiting, runtimeDir: join(vmRuntimeDir, waiting), consoleLogPath: '' };
       const running = await lab.driver.adopt(place, { signal });
-      const { driver } = world;
+      const [driver] = world.drivers;
       const take = world.pool?.take;
       let hasActed = false;
       actDuringClaim(world, moment, async () => {
@@ -136,7 +136,7 @@ describe('a VM with a base below its work disk', () => {
         assert.match(String((error as { code?: unknown }).code), /^(GUEST|VMM)_/);
       }
       assert.ok(hasActed);
-      world.driver = driver;
+      world.drivers = [driver];
       if (world.pool && take) world.pool.take = take;
     });
 

@@ -81,13 +81,13 @@ async function holdNextMaking(pool: PoolLab): Promise<() => void> {
 
 /** Calls `before` when the next VM is restored, which waits for it. */
 function beforeNextRestore({ world }: PoolLab, before: () => Promise<void>): void {
-  const { driver } = world;
+  const [driver] = world.drivers;
   const restore: typeof driver.restore = async (...args) => {
-    world.driver = driver;
+    world.drivers = [driver];
     await before();
     return await driver.restore(...args);
   };
-  world.driver = { ...driver, restore };
+  world.drivers = [{ ...driver, restore }];
 }
 
 describe('the pool', { timeout: patient(10 * 60_000) }, () => {
@@ -231,7 +231,7 @@ describe('the pool', { timeout: patient(10 * 60_000) }, () => {
 
   test('tries once more only after another start when a VM of it cannot be made', async () => {
     await using pool = await openPoolLab(BUSY);
-    const { driver } = pool.world;
+    const [driver] = pool.world.drivers;
     let failures = 0;
     await pool.create('first');
     await pool.ready(1);
@@ -239,10 +239,10 @@ describe('the pool', { timeout: patient(10 * 60_000) }, () => {
       failures++;
       throw new AppError('VMM_RESTORE_FAILED', 'Cannot restore "pool": no');
     };
-    pool.world.driver = { ...driver, restore };
+    pool.world.drivers = [{ ...driver, restore }];
     await pool.create('second');
     await until(() => failures === 1);
-    pool.world.driver = driver;
+    pool.world.drivers = [driver];
     await pool.create('third');
     await pool.ready(3);
     assert.equal(failures, 1);

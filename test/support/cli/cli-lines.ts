@@ -46,7 +46,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
         '--name made1 --image debian-bookworm --kernel-ref fake-kernel --vcpu 1 --memory 256 --disk-size 64M --system-overlay-size 64M --nat --allow example.com:443 --secret A=command:hostname@a.test:8443 --json',
     },
     { words: '--name made2 --no-start -v --vcpu 1 --memory 256 --disk-size 64M --expose-host 45682' },
-    { words: '--name made3 -q --cold --no-start --timings --platform linux/amd64' },
+    { words: '--name made3 -q --cold --no-start --timings --platform linux/amd64 --vmm qemu' },
     { words: '--name made4 --no-start --detach -q' },
     { words: '--name made5 --no-start --detach --json --timings' },
     { words: '--name made6 --user dev --no-start --json --timings' },

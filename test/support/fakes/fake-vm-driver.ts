@@ -97,6 +97,7 @@ export function createFakeVmDriver({
   const play: Play = { ...TRUTH, resumes: new Set(), ...played };
   return {
     name: 'fake',
+    lacks: {},
     probeNetwork: async () => ({ isUsable: true }),
     probe: async () => ({
       isUsable: true,

@@ -31,13 +31,18 @@ export function actDuringClaim(world: VmWorld, { step, when }: Moment, act: () =
       return result;
     };
   };
-  const { driver, pool } = world;
+  const {
+    drivers: [driver],
+    pool,
+  } = world;
   invariant(pool, 'the lab keeps a pool VM');
-  world.driver = {
-    ...driver,
-    addBase: around('add the base', driver.addBase),
-    prepareWorkDisk: around('make the disk', driver.prepareWorkDisk),
-  };
+  world.drivers = [
+    {
+      ...driver,
+      addBase: around('add the base', driver.addBase),
+      prepareWorkDisk: around('make the disk', driver.prepareWorkDisk),
+    },
+  ];
   const take = pool.take.bind(pool);
   pool.take = async (key, options) => {
     const vm = await take(key, options);

@@ -39,13 +39,15 @@ async function claimAndDie(world: VmWorld | undefined, dir: string): Promise<voi
 /** Resolves once the old work disk of a VM has been removed. */
 function oldDiskRemoved(world: VmWorld): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const { driver } = world;
-  world.driver = {
-    ...driver,
-    removeDrives: async (drives) => {
-      await driver.removeDrives(drives);
-      resolve();
+  const [driver] = world.drivers;
+  world.drivers = [
+    {
+      ...driver,
+      removeDrives: async (drives) => {
+        await driver.removeDrives(drives);
+        resolve();
+      },
     },
-  };
+  ];
   return promise;
 }

@@ -80,6 +80,7 @@ const SWITCHED_OFF_HINT =
 /** QEMU with KVM or software emulation; guests of another architecture than the host's are emulated. */
 export class QemuDriver implements VmDriver {
   readonly name = 'qemu';
+  readonly lacks = {};
   readonly #options: QemuDriverOptions;
   readonly #binaries: QemuBinaries;
   readonly #blanks: BlankDisks;

@@ -4,7 +4,7 @@ import type { Packages } from '../../rules/host-packages.ts';
 import type { GuestArch } from '../images/guest-arch.ts';
 import type { SavedGuestParts } from '../saved-by.ts';
 import type { RunningVm, VmmProcess } from './running-vm.ts';
-import type { RestoreOptions, SavedGuest } from './saving.ts';
+import type { GuestSaver, RestoreOptions, SavedGuest } from './saving.ts';
 import type { BootSource, DriveBase, DriveRequest, DriveSpec, VmSpec, WorkDiskRequest } from './spec.ts';
 
 /** Whether and how well a driver works on this host. */
@@ -34,11 +34,22 @@ export interface DriverProbe {
 }
 
 /**
+ * What a driver may lack:
+ *
+ * - `network`: a network of the mode `user`
+ * - `save`: a paused guest in files, as {@link GuestSaver.save} and {@link VmDriver.restore} need it
+ * - `capture`: a copy of a running guest, as {@link GuestSaver.capture} makes it
+ */
+export type DriverFeature = 'network' | 'save' | 'capture';
+
+/**
  * One VMM. Every driver passes `test/conformance/vm-driver`. Call order: probe, prepareDrives, start, restore
  * or adopt, kill; growDrive while no VMM uses the drive.
  */
 export interface VmDriver {
   readonly name: string;
+  /** what its VMs cannot do, and why, in a sentence that names the VMM */
+  readonly lacks: Readonly<Partial<Record<DriverFeature, string>>>;
   /**
    * Checks the host, changes nothing. KVM counts as usable only when `boot` has booted on it to our
    * initramfs; the result is cached per host boot, kernel file and VMM version. Without `boot` (no kernel has

@@ -16,6 +16,7 @@ import { exposeProxies, withProxyPorts } from '../network/proxy-ports.ts';
 import { vmSpecOf } from '../plan/vm-spec.ts';
 import { requireRoomToStart } from '../require-room.ts';
 import { withoutSaved } from '../saved/drop-suspended.ts';
+import { driverOf } from '../vm-drivers.ts';
 import type { GuestWaits, VmHost, Vms } from '../world.ts';
 import { replaceWorkDisk } from './replace-work-disk.ts';
 import { watchExit } from './watch-exit.ts';
@@ -29,13 +30,13 @@ export function noteAccelerator(probe: DriverProbe, report: Report): void {
   report({
     event: 'notice',
     isOncePerBoot: !probe.isForeign,
-    message: `${probe.reason ?? 'KVM is not usable here'}: using QEMU's software emulation (TCG), which runs guest code about 10 times slower`,
+    message: `${probe.reason ?? 'KVM is not usable here'}: using software emulation (TCG), which runs guest code about 10 times slower`,
   });
 }
 
 /** What booting a VM works on. */
 export type BootWorld = Vms &
-  Pick<VmHost, 'driver' | 'files' | 'hostUser'> &
+  Pick<VmHost, 'drivers' | 'files' | 'hostUser'> &
   Pick<GuestWaits, 'bootDeadlineMs'>;
 
 /** How a VM is brought up. */
@@ -66,11 +67,12 @@ export async function bootVm(world: BootWorld, record: VmRecord, options: BootOp
 
   const reading = readHostContent(world, { signal });
   await using undo = new ResourceStack();
-  report({ event: 'progress', stage: 'start', detail: probe.version ?? world.driver.name });
+  const driver = driverOf(world, record);
+  report({ event: 'progress', stage: 'start', detail: probe.version ?? driver.name });
   const onVmm = (): void => report({ event: 'progress', stage: 'restore' });
   const running = from
-    ? await world.driver.restore(spec, from, { signal, onVmm, beforeRun })
-    : await world.driver.start(spec, { signal });
+    ? await driver.restore(spec, from, { signal, onVmm, beforeRun })
+    : await driver.start(spec, { signal });
   undo.defer('kill the VMM', () => running.kill());
   const begun = noteRuntime(world, record, { running, probe });
   world.live.add(record.id, running);
@@ -96,12 +98,12 @@ async function withOwnWorkDisk(
   record: VmRecord,
   { running, signal }: Abortable & { running: RunningVm },
 ): Promise<VmRecord> {
-  const { id, workBase, drives: from = [] } = record;
+  const { id, driverName, workBase, drives: from = [] } = record;
   if (!workBase) return record;
   const meeting = { signal, helloDeadlineMs: world.bootDeadlineMs, isRestored: true };
   const agent = await world.live.agent(id, meeting);
   const { diskSizeBytes } = record.shape;
-  const replacing = { running, agent, drives: from, diskSizeBytes, signal };
+  const replacing = { driverName, running, agent, drives: from, diskSizeBytes, signal };
   const drives = await replaceWorkDisk(world, { id, workBase }, replacing);
   return world.records.update({ ...record, drives });
 }

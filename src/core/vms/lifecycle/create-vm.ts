@@ -22,7 +22,6 @@ import type {
   EgressPolicies,
   UnrecordedVms,
   VmDefaults,
-  VmHost,
   VmNetwork,
   Vms,
   WarmStarts,
@@ -80,7 +79,7 @@ export async function createVm(
     ...(request.exposeHost ? { forwards: request.exposeHost.map(exposedPort) } : {}),
     ephemeral: request.ephemeral ?? false,
     ...(options.purpose === undefined ? {} : { purpose: options.purpose }),
-    driverName: world.driver.name,
+    driverName: plan.driver.name,
     createdAt: now,
     updatedAt: now,
   };
@@ -98,7 +97,7 @@ function exposedPort(port: number): VmForward {
 
 /** A pool VM that can become this one. @throws the abort reason. */
 async function takePoolVm(
-  world: Pick<VmHost, 'driver'> & Pick<WarmStarts, 'isWarm'> & Pick<UnrecordedVms, 'pool'>,
+  world: Pick<WarmStarts, 'isWarm'> & Pick<UnrecordedVms, 'pool'>,
   { plan, request }: { plan: VmPlan; request: CreateVmRequest },
   { early, workDiskBase, signal }: CreateVmOptions,
 ): Promise<PoolVm | undefined> {

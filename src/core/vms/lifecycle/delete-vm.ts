@@ -4,6 +4,7 @@ import type { Report } from '../../../protocol/events.ts';
 import { RESTING_STATES, type Vm } from '../../../protocol/vm.ts';
 import type { DamagedRecord, VmRecord } from '../../ports/records.ts';
 import { findAnyVm, findVm, recordDamaged } from '../find-vm.ts';
+import { killStrays } from '../vm-drivers.ts';
 import { damagedView, vmView } from '../vm-view.ts';
 import type { BootStores, UnrecordedVms, VmHost, Vms } from '../world.ts';
 import { interruptWork } from './interrupt-work.ts';
@@ -25,7 +26,7 @@ export interface DeleteOptions {
  * @throws {AppError} VM_NOT_FOUND, VM_BUSY, VM_IN_USE, VMM_KILL_FAILED; VM_RECORD_DAMAGED with `onlyResting`.
  */
 export async function deleteVm(
-  world: Vms & Pick<VmHost, 'driver' | 'files'> & Pick<BootStores, 'images'> & Pick<UnrecordedVms, 'pool'>,
+  world: Vms & Pick<VmHost, 'drivers' | 'files'> & Pick<BootStores, 'images'> & Pick<UnrecordedVms, 'pool'>,
   ref: string,
   { onlyResting = false, waitMs, report }: DeleteOptions = {},
 ): Promise<Vm> {
@@ -55,7 +56,7 @@ export async function deleteVm(
 
 /** With a damaged record it is unknown whether the VM runs. */
 async function deleteDamaged(
-  world: Pick<Vms, 'records' | 'live' | 'locks'> & Pick<VmHost, 'driver' | 'files'>,
+  world: Pick<Vms, 'records' | 'live' | 'locks'> & Pick<VmHost, 'drivers' | 'files'>,
   damaged: DamagedRecord,
   { onlyResting, report }: { onlyResting: boolean; report: Report | undefined },
 ): Promise<Vm> {
@@ -75,7 +76,7 @@ async function deleteDamaged(
  * only one that knows the VM.
  */
 export async function purgeVm(
-  world: Pick<Vms, 'records' | 'live'> & Pick<VmHost, 'driver' | 'files'>,
+  world: Pick<Vms, 'records' | 'live'> & Pick<VmHost, 'drivers' | 'files'>,
   vmId: string,
   { report = () => {} }: { report?: Report | undefined } = {},
 ): Promise<void> {
@@ -84,7 +85,7 @@ export async function purgeVm(
   // files go.
   const ends = await Promise.allSettled([
     world.live.get(vmId)?.kill({ areDrivesGivenUp: true }),
-    world.driver.killStray({ vmId, ...world.files.folders(vmId) }),
+    killStrays(world, { vmId, ...world.files.folders(vmId) }),
   ]);
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
   await world.live.remove(vmId);

@@ -2,10 +2,12 @@ import type { Abortable } from '../../../base/abort.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import type { DriveBase, DriveSpec } from '../../ports/vmm/spec.ts';
+import { driverOf } from '../vm-drivers.ts';
 import type { VmHost } from '../world.ts';
 
 /** What {@link replaceWorkDisk} needs. */
 export interface ReplaceWorkDiskOptions extends Abortable {
+  driverName: string;
   running: RunningVm;
   agent: GuestAgent;
   /** what the VMM has */
@@ -24,14 +26,15 @@ export interface ReplaceWorkDiskOptions extends Abortable {
  * VMM_DRIVE_INVALID.
  */
 export async function replaceWorkDisk(
-  world: Pick<VmHost, 'driver' | 'files'>,
+  world: Pick<VmHost, 'drivers' | 'files'>,
   { id, workBase }: { id: string; workBase: DriveBase },
-  { running, agent, drives, diskSizeBytes, isReleased = false, signal }: ReplaceWorkDiskOptions,
+  { driverName, running, agent, drives, diskSizeBytes, isReleased = false, signal }: ReplaceWorkDiskOptions,
 ): Promise<readonly DriveSpec[]> {
+  const driver = driverOf(world, { driverName, name: id });
   const dir = await world.files.createDriveDir(id);
-  const work = await world.driver.prepareWorkDisk({ dir, diskSizeBytes, workBase }, { signal });
+  const work = await driver.prepareWorkDisk({ dir, diskSizeBytes, workBase }, { signal });
   if (!isReleased) await agent.personalise({ workDisk: 'release' }, { signal });
   await running.replaceDrive(work, { signal });
-  await world.driver.removeDrives(drives.filter(({ serial }) => serial === 'work'));
+  await driver.removeDrives(drives.filter(({ serial }) => serial === 'work'));
   return drives.map((drive) => (drive.serial === 'work' ? work : drive));
 }

@@ -7,7 +7,9 @@ import type { VmRecord } from '../../ports/records.ts';
 import { resolveShape } from '../../rules/vm-shape.ts';
 import { findVm } from '../find-vm.ts';
 import { changedNetwork } from '../network/requested-network.ts';
+import { requireFeature } from '../plan/choose-driver.ts';
 import { noteSharedCpus } from '../plan/make-plan.ts';
+import { driverOf } from '../vm-drivers.ts';
 import type { EgressPolicies, VmDefaults, VmHost, Vms } from '../world.ts';
 import { setNetwork } from './set-network.ts';
 
@@ -20,22 +22,27 @@ const SETTABLE = { vcpuCount: 'vcpu', memoryMib: 'memory', diskSizeBytes: 'disk-
  * failure to change the shape nothing is changed.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_STOPPED, VM_SHAPE_INVALID, VM_DISK_SHRINKS; HOST_NO_SPACE,
- * VMM_TOOL_MISSING, VMM_DRIVE_INVALID for a work disk that cannot grow; as {@link changedNetwork} and
- * {@link setNetwork}.
+ * VMM_TOOL_MISSING, VMM_DRIVE_INVALID for a work disk that cannot grow; VMM_LACKS; as
+ * {@link changedNetwork} and {@link setNetwork}.
  */
 export async function setVm(
-  world: Vms & Pick<VmHost, 'driver' | 'hostUser'> & Pick<VmDefaults, 'host'> & EgressPolicies,
+  world: Vms & Pick<VmHost, 'drivers' | 'hostUser'> & Pick<VmDefaults, 'host'> & EgressPolicies,
   ref: string,
   { request, report, signal }: Task & { request: SetVmRequest },
 ): Promise<VmRecord> {
   const { id } = findVm(world.records, ref);
   const network = await changedNetwork(world, findVm(world.records, id).network, request, { signal });
+  if (network && network.mode !== 'none') {
+    const record = findVm(world.records, id);
+    const what = `connect vm "${record.name}" to the network`;
+    requireFeature(world.drivers, driverOf(world, record), { feature: 'network', what });
+  }
   const shaped = await setShape(world, id, { request, report, signal });
   return network === undefined ? shaped : await setNetwork(world, id, { network, report, signal });
 }
 
 async function setShape(
-  world: Pick<Vms, 'records' | 'locks' | 'log'> & Pick<VmHost, 'driver'> & Pick<VmDefaults, 'host'>,
+  world: Pick<Vms, 'records' | 'locks' | 'log'> & Pick<VmHost, 'drivers'> & Pick<VmDefaults, 'host'>,
   id: string,
   { request, report, signal }: Task & { request: SetVmRequest },
 ): Promise<VmRecord> {
@@ -69,13 +76,13 @@ async function setShape(
  * @throws {AppError} as `VmDriver.growDrive`.
  */
 export async function settleWorkDisk(
-  world: Pick<Vms, 'records' | 'log'> & Pick<VmHost, 'driver'>,
+  world: Pick<Vms, 'records' | 'log'> & Pick<VmHost, 'drivers'>,
   record: VmRecord,
 ): Promise<VmRecord> {
   const { diskSizeBytes } = record.shape;
   const work = record.drives?.find(({ serial }) => serial === 'work');
   if (!work || work.sizeBytes === diskSizeBytes) return record;
-  const grown = await world.driver.growDrive(work, diskSizeBytes);
+  const grown = await driverOf(world, record).growDrive(work, diskSizeBytes);
   const drives = (record.drives ?? []).map((drive) => (drive === work ? grown : drive));
   world.log.info('a work disk has grown', { vmId: record.id, from: work.sizeBytes, to: diskSizeBytes });
   return world.records.update({ ...record, drives });

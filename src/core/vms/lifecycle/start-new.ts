@@ -93,7 +93,7 @@ async function startWith(
 ): Promise<VmRecord> {
   await using undo = new ResourceStack();
   report({ event: 'progress', stage: 'drives' });
-  const drives = await world.driver.prepareDrives(
+  const drives = await plan.driver.prepareDrives(
     driveRequestOf(plan, {
       dir: world.files.folders(record.id).dir,
       copyOf: template?.drives,
@@ -104,7 +104,7 @@ async function startWith(
   );
   undo.defer('remove the drives', async () => {
     world.records.update(record);
-    await world.driver.removeDrives(drives);
+    await plan.driver.removeDrives(drives);
     // A work disk that was to take the place of the template's.
     await world.files.sweepDrives(record.id, []);
   });

@@ -1,6 +1,7 @@
 import { neverAborts } from '../../../base/abort.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
+import { driverOf } from '../vm-drivers.ts';
 import type { VmHost, Vms } from '../world.ts';
 import { vmmDied } from './vmm-died.ts';
 
@@ -10,7 +11,7 @@ import { vmmDied } from './vmm-died.ts';
  * a VMM themselves remove it from `live` first.
  */
 export function watchExit(
-  world: Vms & Pick<VmHost, 'driver' | 'files'>,
+  world: Vms & Pick<VmHost, 'drivers' | 'files'>,
   vmId: string,
   running: RunningVm,
 ): void {
@@ -31,7 +32,7 @@ export function watchExit(
         }
         world.records.update(stopped);
         // A killed VMM leaves its sockets and, when it was being saved, a helper process.
-        await world.driver.killStray({ vmId, ...world.files.folders(vmId) });
+        await driverOf(world, record).killStray({ vmId, ...world.files.folders(vmId) });
       },
       { action: 'settle', waitMs: Number.POSITIVE_INFINITY, isInterruptible: false, signal: neverAborts() },
     );

@@ -1,5 +1,6 @@
 import type { Abortable } from '../../../base/abort.ts';
 import type { VmRecord } from '../../ports/records.ts';
+import { driverOf } from '../vm-drivers.ts';
 import type { VmHost, Vms } from '../world.ts';
 
 /**
@@ -9,12 +10,12 @@ import type { VmHost, Vms } from '../world.ts';
  * @throws {AppError} as `VmDriver.addBase`.
  */
 export async function withBase(
-  world: Pick<Vms, 'records'> & Pick<VmHost, 'driver' | 'files'>,
+  world: Pick<Vms, 'records'> & Pick<VmHost, 'drivers' | 'files'>,
   record: VmRecord,
   { file, signal }: Abortable & { file: string | undefined },
 ): Promise<VmRecord> {
   if (file === undefined) return record;
   const { baseDir } = world.files.folders(record.id);
-  const workBase = await world.driver.addBase({ file, dir: baseDir }, { signal });
+  const workBase = await driverOf(world, record).addBase({ file, dir: baseDir }, { signal });
   return world.records.update({ ...record, workBase });
 }

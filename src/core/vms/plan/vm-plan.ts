@@ -2,7 +2,7 @@ import type { VmShape } from '../../../protocol/vm.ts';
 import type { OverlaySize } from '../../overlay-size.ts';
 import type { StoredKernel } from '../../ports/images/kernels.ts';
 import type { StoredImage } from '../../ports/images/stored-image.ts';
-import type { DriverProbe } from '../../ports/vmm/driver.ts';
+import type { DriverProbe, VmDriver } from '../../ports/vmm/driver.ts';
 import type { BootSource } from '../../ports/vmm/spec.ts';
 
 /** Everything that is decided about a VM before any part of it exists. */
@@ -13,5 +13,7 @@ export interface VmPlan {
   kernel: StoredKernel;
   overlay: OverlaySize;
   boot: BootSource;
+  driver: VmDriver;
+  /** of the driver */
   probe: DriverProbe;
 }

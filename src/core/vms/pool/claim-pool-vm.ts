@@ -29,7 +29,7 @@ export async function claimPoolVm(
   await using undo = new ResourceStack();
   undo.defer('remove the drives', async () => {
     world.records.update(record);
-    await world.driver.removeDrives(poolVm.drives);
+    await plan.driver.removeDrives(poolVm.drives);
     await world.files.sweepDrives(record.id, []);
   });
   undo.defer('kill the VMM', () => running.kill());

@@ -1,12 +1,13 @@
 import { type Abortable, anySignal, onAbort } from '../../../base/abort.ts';
 import { isAbort } from '../../../base/errors.ts';
 import { replaceWorkDisk } from '../lifecycle/replace-work-disk.ts';
+import { driverOf } from '../vm-drivers.ts';
 import type { UnrecordedVms, VmHost, Vms } from '../world.ts';
 import { endPoolVm } from './make-pool-vm.ts';
 import type { PoolRequest, PoolVm } from './pool-vm.ts';
 
 /** What early claims work on. */
-export type EarlyClaimWorld = Pick<VmHost, 'driver' | 'files'> &
+export type EarlyClaimWorld = Pick<VmHost, 'drivers' | 'files'> &
   Pick<Vms, 'log'> &
   Pick<UnrecordedVms, 'pool'>;
 
@@ -140,9 +141,12 @@ class Claim implements EarlyClaim {
 
   async #over(vm: PoolVm, { file, diskSizeBytes }: EarlyBase): Promise<PoolVm> {
     using within = this.#within();
-    const { driver, files } = this.#world;
+    const { files } = this.#world;
     const { baseDir } = files.folders(vm.vmId);
-    const workBase = await driver.addBase({ file, dir: baseDir }, within);
+    const workBase = await driverOf(this.#world, { ...vm, name: vm.vmId }).addBase(
+      { file, dir: baseDir },
+      within,
+    );
     const replacing = { ...vm, isReleased: true, diskSizeBytes, ...within };
     const drives = await replaceWorkDisk(this.#world, { id: vm.vmId, workBase }, replacing);
     await vm.agent.personalise({ workDisk: 'mount' }, within);

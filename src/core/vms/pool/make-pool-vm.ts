@@ -18,7 +18,7 @@ import type { PoolRequest, PoolVm } from './pool-vm.ts';
 const DEADLINE_MS = 30_000;
 
 /** What making a pool VM works on. */
-export type PoolVmWorld = Pick<VmHost, 'driver' | 'files'> &
+export type PoolVmWorld = Pick<VmHost, 'files'> &
   BootStores &
   Pick<UnrecordedVms, 'connector' | 'unrecorded'>;
 
@@ -49,12 +49,11 @@ export async function makePoolVm(
       undo.defer('remove the folders', () => world.files.remove(vmId));
       const { dir } = await world.files.create(vmId);
       await holdBoot(world, plan, { holderDir: dir, signal });
-      const drives = await world.driver.prepareDrives(
-        driveRequestOf(plan, { dir, copyOf: template.drives }),
-        { signal },
-      );
+      const drives = await plan.driver.prepareDrives(driveRequestOf(plan, { dir, copyOf: template.drives }), {
+        signal,
+      });
       const spec = specWithoutRecord(world, vmId, { plan, drives });
-      const running = await world.driver.restore(spec, template.saved, { signal });
+      const running = await plan.driver.restore(spec, template.saved, { signal });
       undo.defer('kill the VMM', () => running.kill());
       const meeting = { vmId, signal, helloDeadlineMs: DEADLINE_MS, isRestored: true };
       const agent = await connectAgent(world.connector, running, meeting);
@@ -63,7 +62,9 @@ export async function makePoolVm(
         getReady(agent, { ...inner, isPractised, hurry, image: plan.image });
       await whileRunning(running, warm, { signal, what: 'warm the guest up' });
       undo.move();
-      return { vmId, key, memoryMib: plan.shape.memoryMib, drives, running, agent, unrecorded };
+      const { memoryMib } = plan.shape;
+      const driverName = plan.driver.name;
+      return { vmId, key, memoryMib, driverName, drives, running, agent, unrecorded };
     },
     { ...options, deadlineMs: DEADLINE_MS, what: 'a pool VM' },
   );

@@ -10,6 +10,7 @@ export interface PoolVm {
   /** of its template */
   readonly key: string;
   readonly memoryMib: number;
+  readonly driverName: string;
   readonly drives: readonly DriveSpec[];
   readonly running: RunningVm;
   readonly agent: GuestAgent;

@@ -1,6 +1,7 @@
 import { type Abortable, anySignal } from '../../../base/abort.ts';
 import type { VmRecord } from '../../ports/records.ts';
 import type { RunningVm } from '../../ports/vmm/running-vm.ts';
+import { driverOf } from '../vm-drivers.ts';
 import type { VmHost, Vms } from '../world.ts';
 
 /** How to adopt a VMM that may not answer. */
@@ -16,10 +17,11 @@ export interface AdoptOptions extends Abortable {
  * Returns `undefined` when there is none, or the VM is killed or deleted meanwhile.
  */
 export async function adoptVmm(
-  world: Pick<Vms, 'log'> & Pick<VmHost, 'driver' | 'files'>,
-  { id, name }: VmRecord,
+  world: Pick<Vms, 'log'> & Pick<VmHost, 'drivers' | 'files'>,
+  record: VmRecord,
   { signal, interrupted, onWait }: AdoptOptions,
 ): Promise<RunningVm | undefined> {
+  const { id, name } = record;
   const { runtimeDir, consoleLogPath } = world.files.folders(id);
   using either = anySignal(signal, interrupted);
   const onSilent = (): void => {
@@ -27,7 +29,7 @@ export async function adoptVmm(
     onWait();
   };
   try {
-    return await world.driver.adopt(
+    return await driverOf(world, record).adopt(
       { vmId: id, runtimeDir, consoleLogPath },
       { signal: either.signal, onSilent },
     );

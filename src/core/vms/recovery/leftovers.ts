@@ -1,11 +1,12 @@
 import type { Abortable } from '../../../base/abort.ts';
 import type { VmDriver } from '../../ports/vmm/driver.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
+import { killStrays, listRunning } from '../vm-drivers.ts';
 import type { UnrecordedVms, VmHost, Vms } from '../world.ts';
 
 /** What finding leftovers works on. */
 type LeftoverWorld = Pick<Vms, 'records' | 'live'> &
-  Pick<VmHost, 'driver' | 'files'> &
+  Pick<VmHost, 'drivers' | 'files'> &
   Pick<UnrecordedVms, 'unrecorded'>;
 
 /** A folder or process of a VM that no longer exists. */
@@ -24,7 +25,7 @@ const VM_ID = /^[0-9a-f]{12}$/;
 
 /** Finds folders without a record, and VMMs whose VM is unknown or stopped. Changes nothing. */
 export async function findLeftovers(world: LeftoverWorld, runningIn: RunningIn): Promise<Leftover[]> {
-  const [folders, running] = await Promise.all([world.files.list(), world.driver.listRunning(runningIn)]);
+  const [folders, running] = await Promise.all([world.files.list(), listRunning(world, runningIn)]);
   return [
     ...running
       .filter((vmId) => VM_ID.test(vmId) && isStray(world, vmId))
@@ -53,7 +54,7 @@ export async function removeLeftovers(
       async () => {
         if (kind === 'folder' ? isOwned(world, vmId) : !isStray(world, vmId)) return;
         if (kind === 'folder') await purgeVm(world, vmId);
-        else await world.driver.killStray({ vmId, ...world.files.folders(vmId) });
+        else await killStrays(world, { vmId, ...world.files.folders(vmId) });
         removed.push(leftover);
       },
       { action: 'delete', isInterruptible: false, signal },

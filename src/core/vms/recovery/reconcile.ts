@@ -13,6 +13,7 @@ import type { PlanWorld } from '../plan/make-plan.ts';
 import { finishResume } from '../saved/finish-resume.ts';
 import { endSecondVmm } from '../saved/second-vmm.ts';
 import { resumeSync } from '../saved/sync-suspended.ts';
+import { killStrays } from '../vm-drivers.ts';
 import type { GuestWaits, Saving, VmHost, Vms } from '../world.ts';
 import { adoptVmm } from './adopt-vmm.ts';
 
@@ -65,7 +66,8 @@ export async function reconcileVm(
     const { interrupted, onWait } = options;
     const mayRun = ['running', 'suspending', 'stopping'].includes(record.state);
     if (mayRun) onWait();
-    await world.driver.killStray(
+    await killStrays(
+      world,
       { vmId: record.id, ...world.files.folders(record.id) },
       { isGuestKept: mayRun && !interrupted.aborted, givenUp: interrupted },
     );
@@ -108,7 +110,7 @@ export async function reconcileVm(
 
 /** Adopts the VMM on record; waits for one that does not answer until the VM is killed or deleted. */
 async function adopt(
-  world: Vms & Pick<VmHost, 'driver' | 'files'>,
+  world: Vms & Pick<VmHost, 'drivers' | 'files'>,
   record: VmRecord,
   options: ReconcileOptions,
 ): Promise<boolean> {

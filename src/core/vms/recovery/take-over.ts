@@ -92,7 +92,7 @@ export class TakeOver {
   }
 
   async #run(folders: readonly string[], { signal }: Abortable): Promise<void> {
-    const { records, files, templates, bases, workspaces, pulls, driver, log } = this.#world;
+    const { records, files, templates, bases, workspaces, pulls, drivers, log } = this.#world;
     const all = records.list();
     const damaged = records.damaged();
     // Everything of such a VM stays, a running VMM included.
@@ -118,7 +118,7 @@ export class TakeOver {
         await bases.sweep();
         await workspaces.sweep();
         await pulls.finishLeft({ signal });
-        await driver.sweep();
+        for (const driver of drivers) await driver.sweep();
       }
     } catch (error) {
       log.error('incomplete work could not be removed', { error });

@@ -17,6 +17,7 @@ import { bootVm } from '../lifecycle/boot-vm.ts';
 import { purgeVm } from '../lifecycle/delete-vm.ts';
 import { withBase } from '../lifecycle/with-base.ts';
 import { recordedAddress } from '../network/guest-addresses.ts';
+import { requireFeature } from '../plan/choose-driver.ts';
 import { holdBoot } from '../plan/hold-boot.ts';
 import type { PlanWorld } from '../plan/make-plan.ts';
 import { driveRequestOf, planStart } from '../plan/make-plan.ts';
@@ -44,7 +45,7 @@ interface Capture {
  * failure or an abort there is no fork, and the source is unharmed.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VM_NAME_INVALID, VM_NAME_TAKEN, VM_COUNT_INVALID,
- * VMM_SAVE_FAILED, HOST_NO_SPACE; as {@link bootVm}.
+ * VMM_LACKS, VMM_SAVE_FAILED, HOST_NO_SPACE; as {@link bootVm}.
  */
 export async function forkVm(
   world: BootWorld & PlanWorld & Pick<VmNetwork, 'addresses'>,
@@ -59,6 +60,8 @@ export async function forkVm(
       const options = { signal: held, report };
       const source = findRunningVm(world.records, id);
       const plan = await planStart(world, source, options);
+      const what = `fork vm "${source.name}"`;
+      requireFeature(world.drivers, plan.driver, { feature: 'capture', what });
       await giveBackSpace(world, source, options);
       await using place = await world.files.openCapture(id);
       const { drives, pausedMs } = await captureVm(world, source, { place, plan, ...options });
@@ -130,7 +133,7 @@ async function makeFork(
       await holdBoot(world, plan, { holderDir: folders.dir, signal: held });
       report({ event: 'progress', stage: 'fork', detail: name });
       const based = await withBase(world, record, { file: workBase?.pathOnHost, signal: held });
-      const drives = await world.driver.prepareDrives(
+      const drives = await plan.driver.prepareDrives(
         driveRequestOf(plan, { dir: folders.dir, copyOf: captured, workBase: based.workBase }),
         { signal: held },
       );

@@ -21,7 +21,7 @@ const WARM_UP_DEADLINE_MS = 60_000;
 const FAREWELL_MS = 150;
 
 /** What making a template works on. */
-export type TemplateWorld = Pick<VmHost, 'driver' | 'files'> &
+export type TemplateWorld = Pick<VmHost, 'files'> &
   Pick<GuestWaits, 'bootDeadlineMs'> &
   Pick<WarmStarts, 'quiet'> &
   Pick<UnrecordedVms, 'connector' | 'unrecorded'>;
@@ -43,10 +43,10 @@ export async function makeTemplate(
   await using undo = new ResourceStack();
   undo.defer('remove the folders', () => world.files.remove(vmId));
   await world.files.create(vmId);
-  const drives = await world.driver.prepareDrives(driveRequestOf(plan, { dir: place.dir }), { signal });
+  const drives = await plan.driver.prepareDrives(driveRequestOf(plan, { dir: place.dir }), { signal });
   const spec = specWithoutRecord(world, vmId, { plan, drives });
   report({ event: 'progress', stage: 'template', detail: 'booting' });
-  const running = await world.driver.start(spec, { signal });
+  const running = await plan.driver.start(spec, { signal });
   undo.defer('kill the VMM', () => running.kill());
   await whileRunning(running, (inner) => makeQuiet(world, running, { ...inner, report, image: plan.image }), {
     signal,

@@ -65,7 +65,7 @@ export async function restoreSnapshot(
       });
       undo.defer('remove the new drives', () => keepDrives(world, marked));
       report({ event: 'progress', stage: 'drives', detail: tag });
-      const drives = await world.driver.prepareDrives(
+      const drives = await plan.driver.prepareDrives(
         driveRequestOf(plan, {
           dir: await world.files.createDriveDir(id),
           copyOf: snapshot.drives,
@@ -138,7 +138,7 @@ function beginSync(
  * then complete: what cannot be removed of the earlier one is left to the next daemon.
  */
 async function takePlace(
-  world: Vms & Pick<VmHost, 'driver' | 'files'>,
+  world: Vms & Pick<VmHost, 'drivers' | 'files'>,
   id: string,
   {
     snapshot,

@@ -10,6 +10,7 @@ import { readHostContent } from '../guest/personalise.ts';
 import { type ReachOptions, reachReady } from '../lifecycle/boot-vm.ts';
 import type { VmPlan } from '../plan/vm-plan.ts';
 import { vmSpecOf } from '../plan/vm-spec.ts';
+import { killStrays } from '../vm-drivers.ts';
 import type { GuestWaits, UnrecordedVms, VmHost, Vms } from '../world.ts';
 
 /**
@@ -33,18 +34,23 @@ export async function startSecond(
     Pick<GuestWaits, 'bootDeadlineMs'> &
     Pick<UnrecordedVms, 'connector'>,
   record: VmRecord,
-  { plan: { boot, probe }, from, signal, report }: Task & { plan: VmPlan; from: SavedGuest | undefined },
+  {
+    plan: { boot, driver, probe },
+    from,
+    signal,
+    report,
+  }: Task & { plan: VmPlan; from: SavedGuest | undefined },
 ): Promise<SecondVm> {
   await using undo = new ResourceStack();
   const reading = readHostContent(world, { signal });
   const runtimeDir = await world.files.createSecondRuntime(record.id);
   undo.defer('remove its runtime folder', () => world.files.sweepRuntimes(record.id));
   const spec = { ...vmSpecOf(world, record, { boot, accelerator: probe.accelerator }), runtimeDir };
-  report({ event: 'progress', stage: 'start', detail: probe.version ?? world.driver.name });
+  report({ event: 'progress', stage: 'start', detail: probe.version ?? driver.name });
   const onVmm = (): void => report({ event: 'progress', stage: 'restore' });
   const running = from
-    ? await world.driver.restore(spec, from, { signal, onVmm })
-    : await world.driver.start(spec, { signal });
+    ? await driver.restore(spec, from, { signal, onVmm })
+    : await driver.start(spec, { signal });
   undo.defer('kill the VMM', () => running.kill());
   let link: GuestAgent | undefined;
   undo.defer('close the link', async () => await link?.[Symbol.asyncDispose]());
@@ -75,12 +81,12 @@ export function withoutSecond({ hasSecondVmm: _, ...record }: VmRecord): VmRecor
  * @throws {AppError} VMM_KILL_FAILED.
  */
 export async function endSecondVmm(
-  world: Pick<Vms, 'records'> & Pick<VmHost, 'driver' | 'files'>,
+  world: Pick<Vms, 'records'> & Pick<VmHost, 'drivers' | 'files'>,
   record: VmRecord,
 ): Promise<VmRecord> {
   const { id, state, runtime } = record;
   const except = state === 'running' ? runtime?.vmm : undefined;
-  await world.driver.killStray({ vmId: id, ...world.files.folders(id) }, except ? { except } : {});
+  await killStrays(world, { vmId: id, ...world.files.folders(id) }, except ? { except } : {});
   await world.files.sweepRuntimes(id);
   return world.records.update(withoutSecond(record));
 }

@@ -3,6 +3,7 @@ import type { Task } from '../../../protocol/events.ts';
 import { SNAPSHOT_TAG } from '../../../protocol/vm-limits.ts';
 import type { StoredSnapshot } from '../../ports/snapshots.ts';
 import { findRunningVm, findVm } from '../find-vm.ts';
+import { requireFeature } from '../plan/choose-driver.ts';
 import type { PlanWorld } from '../plan/make-plan.ts';
 import { planStart } from '../plan/make-plan.ts';
 import type { Saving, VmHost, Vms } from '../world.ts';
@@ -29,6 +30,8 @@ export async function createSnapshot(
       const options = { signal: held, report };
       const record = findRunningVm(world.records, id);
       const plan = await planStart(world, record, options);
+      const what = `make a snapshot of vm "${record.name}"`;
+      requireFeature(world.drivers, plan.driver, { feature: 'capture', what });
       const agent = await syncFirst(world, record, options);
       const facts = {
         shape: record.shape,

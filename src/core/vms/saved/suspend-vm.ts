@@ -8,6 +8,7 @@ import { findRunningVm, findVm } from '../find-vm.ts';
 import { withAgent } from '../guest/with-agent.ts';
 import type { BootWorld } from '../lifecycle/boot-vm.ts';
 import { bootVm } from '../lifecycle/boot-vm.ts';
+import { requireFeature } from '../plan/choose-driver.ts';
 import type { PlanWorld } from '../plan/make-plan.ts';
 import { planStart } from '../plan/make-plan.ts';
 import type { VmPlan } from '../plan/vm-plan.ts';
@@ -27,7 +28,7 @@ import { beginSync } from './sync-suspended.ts';
  * runs. The saved files survive a crash of any process at once, and a power failure of the host after a sync
  * in the background (`sync-suspended.ts`).
  *
- * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VMM_SAVE_FAILED, VMM_LOST, HOST_NO_SPACE.
+ * @throws {AppError} VM_NOT_FOUND, VM_NOT_RUNNING, VMM_LACKS, VMM_SAVE_FAILED, VMM_LOST, HOST_NO_SPACE.
  */
 export async function suspendVm(
   world: PlanWorld &
@@ -47,6 +48,8 @@ export async function suspendVm(
       const running = world.live.get(id);
       if (!running) return record;
       const plan = await planStart(world, record, { signal: held });
+      const what = `suspend vm "${record.name}"`;
+      requireFeature(world.drivers, plan.driver, { feature: 'save', what });
       await requireRoom(world, record, { running, what: 'a suspended guest' });
       const suspending = world.records.update({ ...record, state: 'suspending' });
       let savedBy: SavedBy;
@@ -57,7 +60,7 @@ export async function suspendVm(
           (inner) => saveGuest(world, record, { ...inner, running, plan, report }),
           {
             signal: held,
-            what: `suspend vm "${record.name}"`,
+            what,
           },
         );
       } catch (error) {

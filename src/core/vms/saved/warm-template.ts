@@ -3,7 +3,7 @@ import type { Task } from '../../../protocol/events.ts';
 import type { StoredTemplate } from '../../ports/templates.ts';
 import { templateKey } from '../../rules/template-key.ts';
 import type { VmPlan } from '../plan/vm-plan.ts';
-import type { VmHost, Vms, WarmStarts } from '../world.ts';
+import type { Vms, WarmStarts } from '../world.ts';
 import type { TemplateWorld } from './make-template.ts';
 import { makeTemplate } from './make-template.ts';
 import { type CacheWorld, pruneTemplates } from './prune-cache.ts';
@@ -12,13 +12,10 @@ import { type CacheWorld, pruneTemplates } from './prune-cache.ts';
  * Key of the template that a plan's VM can start from; `undefined` when the driver cannot save guests, or
  * templates are turned off.
  */
-export function templateKeyOf(
-  world: Pick<VmHost, 'driver'> & Pick<WarmStarts, 'isWarm'>,
-  plan: VmPlan,
-): string | undefined {
+export function templateKeyOf(world: Pick<WarmStarts, 'isWarm'>, plan: VmPlan): string | undefined {
   const { savedGuestKey } = plan.probe;
   if (savedGuestKey === undefined || !world.isWarm) return undefined;
-  return templateKey({ ...plan, driverName: world.driver.name, savedGuestKey });
+  return templateKey({ ...plan, driverName: plan.driver.name, savedGuestKey });
 }
 
 /**
@@ -48,7 +45,7 @@ export async function warmTemplate(
           kernelName: plan.kernel.name,
           arch: plan.kernel.arch,
           shape: plan.shape,
-          vmm: plan.probe.version ?? world.driver.name,
+          vmm: plan.probe.version ?? plan.driver.name,
         },
         work: (place, inner) => makeTemplate(world, { plan, place, report }, inner),
       },

@@ -9,12 +9,12 @@ export const checkEmulators: Check = {
     const others = ARCHS.filter((arch) => arch !== world.images.arch);
     const found = await Promise.all(
       others.map(async (arch) => {
-        const { isUsable, version, reason, packages } = await world.driver.probe(undefined, {
+        const { isUsable, version, reason, packages } = await world.drivers[0].probe(undefined, {
           arch,
           ...options,
         });
         const platform = platformOf(arch);
-        if (isUsable) return `guests of ${platform} are emulated by ${version ?? world.driver.name}`;
+        if (isUsable) return `guests of ${platform} are emulated by ${version ?? world.drivers[0].name}`;
         const install = packages ? `; to use --platform ${platform}: ${installCommands(packages)}` : '';
         return `no guests of ${platform}: ${reason ?? 'no VMM was found'}${install}`;
       }),

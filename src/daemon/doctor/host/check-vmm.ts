@@ -8,8 +8,8 @@ import { installing } from '../installing.ts';
 export const checkVmm: Check = {
   name: 'vmm',
   async run({ world }, options) {
-    const { isUsable, version, reason, packages } = await world.driver.probe(undefined, options);
-    if (isUsable) return { status: 'pass', message: version ?? world.driver.name };
+    const { isUsable, version, reason, packages } = await world.drivers[0].probe(undefined, options);
+    if (isUsable) return { status: 'pass', message: version ?? world.drivers[0].name };
     return {
       status: 'fail',
       message: reason ?? 'no VMM was found',
@@ -23,7 +23,7 @@ export const checkAccelerator: Check = {
   name: 'accelerator',
   async run(host, options) {
     const boot = await defaultBoot(host, options);
-    const { accelerator, reason, hint } = await host.world.driver.probe(boot, options);
+    const { accelerator, reason, hint } = await host.world.drivers[0].probe(boot, options);
     if (accelerator === 'kvm') return { status: 'pass', message: 'VMs run on KVM' };
     if (!accelerator) {
       return { status: 'warn', message: 'unknown until an image is built', fix: 'banger image build' };

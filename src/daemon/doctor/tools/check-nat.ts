@@ -6,7 +6,7 @@ export const checkNat: Check = {
   name: 'nat',
   async run({ world }, options) {
     try {
-      const { isUsable, reason } = await world.driver.probeNetwork(options);
+      const { isUsable, reason } = await world.drivers[0].probeNetwork(options);
       if (isUsable) return { status: 'pass', message: 'guests have a network with --nat' };
       return {
         status: 'warn',
