@@ -148,7 +148,7 @@ function problemOf(text: Buffer, value: string): string | undefined {
 
 function sourceFailed({ name, kind, from }: Wanted, why: string): AppError {
   const shown = kind === 'command' ? kind : `${kind}:${from}`;
-  return new AppError('SECRET_SOURCE_FAILED', `Cannot read secret "${name}" from ${shown}: ${why}`, {
+  return new AppError('SECRET_SOURCE_UNUSABLE', `Cannot read secret "${name}" from ${shown}: ${why}`, {
     hint:
       kind === 'env'
         ? 'give it again: banger vm set --secret NAME=env:VARIABLE@HOST VM'

@@ -50,14 +50,14 @@ describe('completionsOf()', () => {
     assert.deepEqual(await candidates('ru'), ['run']);
     assert.deepEqual(await candidates('st'), ['start', 'stop']);
     assert.deepEqual(await candidates('rm', 'web', ''), ['worker', 'db']);
-    assert.deepEqual(await candidates('run', '--v'), ['--vcpu', '--verbose']);
+    assert.deepEqual(await candidates('run', '--v'), ['--vmm', '--vcpu', '--verbose']);
     assert.deepEqual(await candidates('vm', 'rm', 'd'), ['db']);
     assert.deepEqual(await candidates('exec', 'web', '--', 'l'), []);
   });
 
   test('completes groups within groups', async () => {
     assert.deepEqual(await candidates('vm', 'wor'), ['workspace']);
-    assert.deepEqual(await candidates('vm', 'workspace', ''), ['prepare', 'diff', 'export', 'pull']);
+    assert.deepEqual(await candidates('vm', 'workspace', ''), ['prepare', 'sync', 'diff', 'export', 'pull']);
     assert.deepEqual(await candidates('vm', 'workspace', 'prepare', 'we'), ['web']);
     assert.deepEqual(await candidates('workspace', ''), ['cache']);
   });
@@ -67,7 +67,7 @@ describe('completionsOf()', () => {
   });
 
   test('completes options, but not as values of others', async () => {
-    assert.deepEqual(await candidates('vm', 'run', '--v'), ['--vcpu', '--verbose']);
+    assert.deepEqual(await candidates('vm', 'run', '--v'), ['--vmm', '--vcpu', '--verbose']);
     assert.deepEqual(await candidates('vm', 'run', '--name', ''), []);
     assert.deepEqual(await candidates('vm', 'create', '--no'), ['--no-start']);
     assert.deepEqual(await candidates('update', '--m'), [], 'not the hidden --manifest-url');

@@ -323,7 +323,8 @@ function bangerLines(command: string): string[][] {
   });
   return [outer, ...inner]
     .flatMap((line) => line.split(/\||&&/))
-    .map((line) => line.trim().split(' '))
+    .map((line) => line.match(/(?:'[^']*'|[^\s'])+/g) ?? [])
+    .map((words) => words.map((word) => word.replaceAll("'", '')))
     .filter(([program]) => program === 'banger')
     .map((words) => words.slice(1));
 }

@@ -7,7 +7,12 @@ export const systemRestart = defineCommand({
   summary: 'restart the services; VMs keep running',
   description:
     'Restarts the daemon and the helper that banger system install has made services of this host, starts those that do not run, and waits until both answer. VMs keep running. It needs root.',
-  examples: [{ command: 'sudo banger system restart', does: 'After a change of /etc/banger/config.toml.' }],
+  examples: [
+    {
+      command: 'banger system restart',
+      does: 'After a change of /etc/banger/config.toml; run it with sudo.',
+    },
+  ],
   args: [],
   options: CHANGE_OPTIONS,
   async run({ options }, context) {

@@ -8,8 +8,14 @@ export const systemUninstall = defineCommand({
   description:
     'Stops the services and removes all that banger system install has made. VMs and images in /var/lib/banger stay for the next install, and so does /etc/banger/config.toml; with --purge they are deleted. Refuses while VMs run, unless --force ends them. It needs root, and refuses files that it has not written.',
   examples: [
-    { command: 'sudo banger system uninstall', does: 'Keeps VMs and images for the next install.' },
-    { command: 'sudo banger system uninstall --purge', does: 'Also deletes them. There is no undo.' },
+    {
+      command: 'banger system uninstall',
+      does: 'Keeps VMs and images for the next install; run it with sudo.',
+    },
+    {
+      command: 'banger system uninstall --purge',
+      does: 'Also deletes them. There is no undo; run it with sudo.',
+    },
   ],
   args: [],
   options: {

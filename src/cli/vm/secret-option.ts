@@ -10,7 +10,7 @@ export const SECRET_OPTION = {
   type: 'list',
   value: 'secret',
   summary:
-    "a secret that the guest can use and not read, as NAME=SOURCE@HOST[:PORT]: the guest's variable NAME has a placeholder, which requests to HOST, and nowhere else, have replaced outside the guest; SOURCE is env:VARIABLE, file:PATH, command:COMMAND, pass:ENTRY or secret-service:ATTRIBUTE=VALUE,...; may be given several times",
+    "a secret that the guest can use and not read, as NAME=SOURCE@HOST[:PORT]: the guest's variable NAME has a placeholder, which requests to HOST, and nowhere else, have replaced outside the guest; SOURCE is env:VARIABLE, file:PATH, command:COMMAND, pass:ENTRY or secret-service:KEY=VALUE; may be given several times",
 } as const;
 
 /** What the values of {@link SECRET_OPTION} mean where the command was given. */
@@ -63,7 +63,7 @@ function secretOf(text: string, { env, cwd }: SecretPlace): GivenSecret {
   const value = env[parsed.from];
   if (value) return { secret: text, value };
   throw new AppError(
-    'SECRET_SOURCE_FAILED',
+    'SECRET_SOURCE_UNUSABLE',
     `Cannot read secret "${parsed.name}" from env:${parsed.from}: it is not set in this shell`,
     { hint: `export ${parsed.from} first`, details: { secret: parsed.name, source: 'env' } },
   );

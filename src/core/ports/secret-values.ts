@@ -15,7 +15,7 @@ export interface SecretValues {
   /**
    * Reads a value.
    *
-   * @throws {AppError} SECRET_SOURCE_FAILED when there is none, or it cannot be part of a request.
+   * @throws {AppError} SECRET_SOURCE_UNUSABLE when there is none, or it cannot be part of a request.
    */
   read(
     secret: Pick<SecretText, 'name' | 'kind' | 'from'> & { placeholder: string },

@@ -22,7 +22,7 @@ export interface SecretText {
 
 /** The forms of a secret, for errors and help. */
 const SECRET_FORM =
-  'NAME=SOURCE@HOST[:PORT], where SOURCE is env:VARIABLE, file:PATH, command:COMMAND, pass:ENTRY or secret-service:ATTRIBUTE=VALUE,...';
+  'NAME=SOURCE@HOST[:PORT], where SOURCE is env:VARIABLE, file:PATH, command:COMMAND, pass:ENTRY or secret-service:KEY=VALUE';
 
 const MAX_LENGTH = 4_096;
 const HTTPS_PORT = 443;

@@ -66,7 +66,7 @@ test('a source without a usable value is one clear error, without what it printe
     [sources, 'env:UNKNOWN', /does not have your variables/],
   ] as const) {
     await assert.rejects(read(of, source), (error: Error & { code?: string }) => {
-      assert.equal(error.code, 'SECRET_SOURCE_FAILED', source);
+      assert.equal(error.code, 'SECRET_SOURCE_UNUSABLE', source);
       assert.match(error.message, why);
       if (!source.startsWith('pass:hidden'))
         assert.doesNotMatch(JSON.stringify(error) + error.message, /hidden/);
@@ -133,7 +133,7 @@ test('secrets are given again, changed and taken away, and stay when something e
   await assert.rejects(
     change(first, { mode: 'user', secretChange: { add: [{ secret: 'B=env:B@a.test' }] } }),
     {
-      code: 'SECRET_SOURCE_FAILED',
+      code: 'SECRET_SOURCE_UNUSABLE',
     },
   );
 });

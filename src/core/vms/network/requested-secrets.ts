@@ -21,7 +21,7 @@ interface Values {
  * value is refused before anything is made. One that is given again keeps its placeholder, which programs in
  * the guest may have.
  *
- * @throws {AppError} SECRET_INVALID, SECRET_SOURCE_FAILED, SECRET_UNKNOWN for one to take away.
+ * @throws {AppError} SECRET_INVALID, SECRET_SOURCE_UNUSABLE, SECRET_UNKNOWN for one to take away.
  */
 export async function changedSecrets(
   { secretValues }: Values,
@@ -63,7 +63,7 @@ function secretOf({ name, kind, from, host, port }: SecretText, former: VmSecret
 function variableOf({ name, from }: SecretText, { value }: GivenSecret): string {
   if (value !== undefined) return value;
   throw new AppError(
-    'SECRET_SOURCE_FAILED',
+    'SECRET_SOURCE_UNUSABLE',
     `Cannot read secret "${name}": the client did not send ${from}`,
     {
       details: { secret: name, source: 'env' },
