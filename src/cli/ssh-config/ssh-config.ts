@@ -10,7 +10,7 @@ export const sshConfig = defineCommand({
     '',
     'Without an option, prints the line to include, and changes none of your own files. With --install, puts the line at the top of ~/.ssh/config, between two comments; every other byte of it stays. With --uninstall, removes both again.',
     '',
-    'ssh NAME.vm starts the daemon when it is not running, and resumes a suspended VM. It logs in as root with a key that only banger uses, and accepts only the host key that banger made for this VM: it never asks, and your known_hosts file is not touched. Your ssh-agent is not lent to a guest unless you pass -A.',
+    'ssh NAME.vm starts the daemon when it is not running, and resumes a suspended VM. It logs in as the user of the VM, or as root when it has none, with a key that only banger uses, and accepts only the host key that banger made for this VM: it never asks, and your known_hosts file is not touched. Your ssh-agent is not lent to a guest unless you pass -A.',
   ].join('\n'),
   examples: [
     { command: 'banger ssh-config --install', does: 'Once; then ssh web.vm and git clone web.vm:repo work.' },

@@ -7,7 +7,7 @@ export const vmWait = defineCommand({
   summary: 'wait until VMs are stopped, running, ready or deleted',
   description: [
     'Waits, and changes nothing. running: the VM has started; ready: the VM is running and its guest answers; stopped: the VM is not running and not starting; deleted: the VM no longer exists.',
-    "With --for-port, the VM must be ready and something must listen on that port, at any address of the guest; with --for-command, a command must succeed, which starts in the VM's workspace as root, and is tried again half a second after it has failed.",
+    "With --for-port, the VM must be ready and something must listen on that port, at any address of the guest; with --for-command, a command must succeed, which starts in the VM's workspace as the VM's user, and is tried again half a second after it has failed.",
     `It fails on a timeout, and when a VM is deleted while waiting for another state. ${SEVERAL_VMS}`,
   ].join(' '),
   examples: [

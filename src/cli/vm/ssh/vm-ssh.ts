@@ -7,7 +7,7 @@ export const vmSsh = defineCommand({
   path: ['vm', 'ssh'],
   summary: 'log in to a VM with ssh',
   description: [
-    "Logs in to a VM as root with OpenSSH, or runs a command over it. The connection goes through the agent in the guest and needs no network there. The login key and the guest's host key are banger's own; your ssh configuration is ignored. A suspended VM is resumed first.",
+    "Logs in to a VM as its user, or as root when it has none, with OpenSSH, or runs a command over it. The connection goes through the agent in the guest and needs no network there. The login key and the guest's host key are banger's own; your ssh configuration is ignored. A suspended VM is resumed first.",
     '',
     "A login shell starts in the VM's workspace, like a command of banger vm exec. A command starts in the user's home, as with ssh.",
     '',
