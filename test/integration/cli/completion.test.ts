@@ -68,7 +68,7 @@ for (const [shell, argvFor] of Object.entries(SHELLS)) {
     test('offers commands, options, live names and folders', async () => {
       assert.deepEqual(await candidates('banger v'), ['version', 'vm']);
       assert.deepEqual(await candidates('banger vm st'), ['start', 'stats', 'stop']);
-      assert.deepEqual(await candidates('banger vm run --v'), ['--vcpu', '--verbose']);
+      assert.deepEqual(await candidates('banger vm run --v'), ['--vcpu', '--verbose', '--vmm']);
       assert.deepEqual(await candidates('banger vm show '), ['web', 'worker']);
       assert.deepEqual(
         (await candidates('banger vm run fol')).map((word) => word.replace(/\/$/, '')),
