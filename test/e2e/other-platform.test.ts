@@ -92,10 +92,7 @@ suite(`guests of ${PLATFORM}`, { concurrency: false, timeout: 9 * 60_000 }, () =
     const wanted = ['--platform', PLATFORM, '--image', reference];
     const ran = await lab.run(['vm', 'run', '--rm', '--cold', ...wanted, ...SMALL]);
     assert.deepEqual([ran.code, ran.stdout.toString()], [0, WHERE], ran.stderr);
-    assert.match(
-      ran.stderr,
-      new RegExp(`the guest is ${ARCH}, and this host is ${HOST_ARCH}: using soft`),
-    );
+    assert.match(ran.stderr, new RegExp(`the guest is ${ARCH}, and this host is ${HOST_ARCH}: using soft`));
     const [image] = (await images()).filter(({ name }) => name.startsWith(registry.host));
     assert.deepEqual([image?.name, image?.arch], [`${reference}+${ARCH}`, ARCH]);
     const kernels = JSON.parse(await lab.text(['kernel', 'list', '--json'])) as Kernel[];
