@@ -44,7 +44,14 @@ func AddTap(name string) error {
 		return err
 	}
 	b.last(guests, name, in(name), drop())
+	b.closeItself(name)
 	return b.commit()
+}
+
+// closeItself drops what reaches this host from the tap instead of its bridge. Frames to the Ethernet
+// addresses that are reserved for bridges (01:80:c2:00:00:0X) do, and the chain of guests never sees them.
+func (b *batch) closeItself(tap string) {
+	b.last(input, tap, in(tap), drop())
 }
 
 // Mac is the Ethernet address of the guest that has this address: 06:00 and the address.
@@ -59,13 +66,14 @@ func AssignTap(name string, guest netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	if err := b.remove(name, guests); err != nil {
+	if err := b.remove(name, guests, input); err != nil {
 		return err
 	}
 	mac := Mac(guest)
 	b.last(guests, name, in(name), etherType(unix.ETH_P_IP), fromMac(mac), from(guest), accept())
 	b.last(guests, name, in(name), etherType(unix.ETH_P_ARP), fromMac(mac), arpFrom(mac, guest), accept())
 	b.last(guests, name, in(name), drop())
+	b.closeItself(name)
 	return b.commit()
 }
 

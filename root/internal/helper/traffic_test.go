@@ -209,6 +209,11 @@ func TestFramesOfGuests(t *testing.T) {
 	// The host: a guest reaches it only where the host began.
 	send(t, nat, datagram(mac["bgr-nat"], bridge, "172.16.0.10", "172.16.0.1", 1))
 	send(t, nat, datagram(mac["bgr-nat"], bridge, "172.16.0.10", "10.77.3.1", 2))
+	for last := range 16 {
+		reserved := net.HardwareAddr{0x01, 0x80, 0xc2, 0, 0, byte(last)}
+		send(t, nat, datagram(mac["bgr-nat"], reserved, "172.16.0.10", "172.16.0.1", 3))
+		send(t, nat, datagram(mac["bgr-nat"], reserved, "172.16.0.99", "172.16.0.1", 4))
+	}
 	send(t, off, datagram(mac["bgr-off"], bridge, "172.16.0.11", "172.16.0.1", 7))
 	host.SetReadDeadline(time.Now().Add(20 * time.Second))
 	buffer := make([]byte, 64)
