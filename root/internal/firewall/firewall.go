@@ -5,14 +5,20 @@ import (
 	"net/netip"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
 
 // Bridges of ours all begin like this.
 const bridgePrefix = "br-fc"
 
-// Addresses that a host's cloud serves secrets on.
-var linkLocal = netip.MustParsePrefix("169.254.0.0/16")
+// Addresses that a host's cloud serves secrets on: link-local ones, and those of Azure, Oracle and Alibaba.
+var secretNetworks = []netip.Prefix{
+	netip.MustParsePrefix("169.254.0.0/16"),
+	netip.MustParsePrefix("168.63.129.16/32"),
+	netip.MustParsePrefix("192.0.0.192/32"),
+	netip.MustParsePrefix("100.100.100.200/32"),
+}
 
 // AddBridge closes a bridge: guests reach this host only to ping its address there, and reach no other
 // network; nothing outside reaches them. Connections that the host begins work. Replaces what it has added
@@ -77,7 +83,7 @@ func AssignTap(name string, guest netip.Addr) error {
 	return b.commit()
 }
 
-// NatOn lets the guest of a tap reach other networks, but no bridge of ours and no link-local address. Two
+// NatOn lets the guest of a tap reach other networks, but no bridge of ours and no secrets of a cloud. Two
 // calls leave one masquerade rule.
 func NatOn(tap, onBridge string, guest netip.Addr) error {
 	b, err := begin(true)
@@ -87,7 +93,11 @@ func NatOn(tap, onBridge string, guest netip.Addr) error {
 	if err := b.remove(tap, forward, nat); err != nil {
 		return err
 	}
-	b.first(forward, tap, in(onBridge), notOut(bridgePrefix), ipv4(), from(guest), notTo(linkLocal), accept())
+	parts := [][]expr.Any{in(onBridge), notOut(bridgePrefix), ipv4(), from(guest)}
+	for _, network := range secretNetworks {
+		parts = append(parts, notTo(network))
+	}
+	b.first(forward, tap, append(parts, accept())...)
 	b.last(nat, tap, ipv4(), from(guest), notOut(bridgePrefix), masquerade())
 	return b.commit()
 }

@@ -191,6 +191,9 @@ func TestFramesOfGuests(t *testing.T) {
 	send(t, nat, datagram(mac["bgr-off"], bridge, "172.16.0.10", "198.51.100.9", 4))
 	send(t, nat, datagram(mac["bgr-nat"], bridge, "172.16.0.99", "198.51.100.9", 5))
 	send(t, nat, datagram(mac["bgr-nat"], bridge, "172.16.0.10", "169.254.169.254", 6))
+	send(t, nat, datagram(mac["bgr-nat"], bridge, "172.16.0.10", "168.63.129.16", 8))
+	send(t, nat, datagram(mac["bgr-nat"], bridge, "172.16.0.10", "192.0.0.192", 9))
+	send(t, nat, datagram(mac["bgr-nat"], bridge, "172.16.0.10", "100.100.100.200", 10))
 	send(t, nat, datagram(mac["bgr-nat"], bridge, "172.16.0.10", "198.51.100.9", 7))
 	if all := until(t, outside, 0, 7); len(all) != 1 || all[0].from != "10.77.3.1" {
 		t.Errorf("outside arrive %v", all)
