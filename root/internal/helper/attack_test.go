@@ -17,6 +17,7 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // What a daemon of the owner could try that somebody else controls. Nothing of it may do anything.
@@ -120,6 +121,36 @@ func TestLinksOfOthersAreNotTouchedWhateverTheirNames(t *testing.T) {
 	}
 	if len(rules(t)) != 0 {
 		t.Errorf("rules are left: %v", rules(t))
+	}
+}
+
+func TestATapStaysOursWhateverItsUserMakesOfIt(t *testing.T) {
+	h := startHost(t)
+	h.do("bridge.ensure", ensure)
+	spoil := func() {
+		t.Helper()
+		h.do("tap.create", newTap)
+		fd := int(openTap(t, "bgr-0").Fd())
+		if err := unix.IoctlSetInt(fd, unix.TUNSETOWNER, owner+1); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.IoctlSetInt(fd, unix.TUNSETPERSIST, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	spoil()
+	h.refuses("NOT_OURS", "tap.assign", assign)
+	h.do("tap.create", newTap)
+	if tap := links(t)["bgr-0"].(*netlink.Tuntap); tap.Owner != owner || tap.NonPersist {
+		t.Errorf("%+v", tap)
+	}
+	h.do("tap.assign", assign)
+	h.do("tap.delete", oneTap)
+	spoil()
+	h.do("tap.delete", oneTap)
+	spoil()
+	if deleted, err := network.Clean(owner); err != nil || !reflect.DeepEqual(sorted(deleted), []string{"bgr-0", "br-fc"}) {
+		t.Errorf("an uninstall deletes %v, %v", deleted, err)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Clean deletes all taps and bridges that the helper has made for this owner, and all rules. Returns the
+// Clean deletes all taps and bridges that the helper has made, and all rules. Returns the
 // names of the links. Links of others stay, whatever their names.
 func Clean(owner uint32) ([]string, error) {
 	links, err := netlink.LinkList()

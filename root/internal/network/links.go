@@ -50,23 +50,30 @@ func ownBridge(name string) (*netlink.Bridge, error) {
 	return bridge, nil
 }
 
-// ownTap returns our tap with this name; nil if there is none. A tap of the owner that is down and has
-// neither bridge nor alias is one of ours that was not finished: the kernel gives no alias to a link while it
-// makes it.
+// ownTap returns our tap with this name; nil if there is none. The alias decides: only root can set it, while
+// whoever has opened a tap can give it another user, or make it end with its last descriptor. A tap of the
+// owner that is down and has neither bridge nor alias is one of ours that was not finished: the kernel gives
+// no alias to a link while it makes it.
 func ownTap(name string, owner uint32) (*netlink.Tuntap, error) {
 	link, err := find(name)
 	if link == nil || err != nil {
 		return nil, err
 	}
 	tap, is := link.(*netlink.Tuntap)
-	if !is || tap.Mode != netlink.TUNTAP_MODE_TAP || tap.Owner != owner || tap.NonPersist {
+	if !is || tap.Mode != netlink.TUNTAP_MODE_TAP {
 		return nil, notOurs(name)
 	}
 	alias := link.Attrs().Alias
-	if alias != tapMark && !strings.HasPrefix(alias, tapMark+" ") && !isUnfinished(link) {
+	isMarked := alias == tapMark || strings.HasPrefix(alias, tapMark+" ")
+	if !isMarked && (!isUnfinished(link) || isSpoiled(tap, owner)) {
 		return nil, notOurs(name)
 	}
 	return tap, nil
+}
+
+// isSpoiled says whether a tap is not for the owner, or ends by itself.
+func isSpoiled(tap *netlink.Tuntap, owner uint32) bool {
+	return tap.Owner != owner || tap.NonPersist
 }
 
 func isUnfinished(link netlink.Link) bool {
@@ -74,11 +81,14 @@ func isUnfinished(link netlink.Link) bool {
 	return attrs.Alias == "" && attrs.Flags&net.FlagUp == 0 && attrs.MasterIndex == 0
 }
 
-// needTap is ownTap, for what must exist.
+// needTap is ownTap, for what must exist and be the owner's.
 func needTap(name string, owner uint32) (*netlink.Tuntap, error) {
 	tap, err := ownTap(name, owner)
 	if err == nil && tap == nil {
 		return nil, refusal.New(refusal.Conflict, "there is no tap %s: create it first", name)
+	}
+	if err == nil && isSpoiled(tap, owner) {
+		return nil, notOurs(name)
 	}
 	return tap, err
 }

@@ -24,7 +24,7 @@ func CreateTap(name, onBridge string, owner uint32) error {
 	if err != nil {
 		return err
 	}
-	if tap != nil && isUnfinished(tap) {
+	if tap != nil && (isUnfinished(tap) || isSpoiled(tap, owner)) {
 		if err := netlink.LinkDel(tap); err != nil {
 			return fmt.Errorf("deleting what is left of %s: %w", name, err)
 		}
