@@ -154,6 +154,22 @@ func TestATapStaysOursWhateverItsUserMakesOfIt(t *testing.T) {
 	}
 }
 
+func TestTheNumberOfLinksIsLimited(t *testing.T) {
+	h := startHost(t)
+	const bridges = 16
+	for i := range bridges {
+		h.do("bridge.ensure", fmt.Sprintf(`{"bridge":"br-fc-%d","address":"10.9.%d.1","prefix":24}`, i, i))
+	}
+	before := state(t)
+	h.refuses("CONFLICT", "bridge.ensure", ensure)
+	h.do("bridge.ensure", `{"bridge":"br-fc-0","address":"10.9.0.1","prefix":24}`)
+	if after := state(t); len(after) != len(before) {
+		t.Errorf("something changed:\n%s\n---\n%s", before, after)
+	}
+	h.do("bridge.delete", `{"bridge":"br-fc-0"}`)
+	h.do("bridge.ensure", ensure)
+}
+
 func TestRulesOfOthersStay(t *testing.T) {
 	h := startHost(t)
 	conn, _ := nftables.New()

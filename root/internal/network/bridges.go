@@ -21,6 +21,11 @@ func EnsureBridge(name string, subnet netip.Prefix) error {
 	if err := refuseOverlap(name, subnet); err != nil {
 		return err
 	}
+	if bridge == nil {
+		if err := refuseMore(bridgeMark, maxBridges); err != nil {
+			return err
+		}
+	}
 	if err := firewall.AddBridge(name, subnet.Addr()); err != nil {
 		return err
 	}

@@ -21,6 +21,29 @@ const (
 	tapMark    = "banger tap"
 )
 
+// So many of them may exist: each costs memory of the kernel, which is not counted as the owner's.
+const (
+	maxBridges = 16
+	maxTaps    = 1024
+)
+
+// refuseMore returns an error if as many links with this mark exist as may.
+func refuseMore(mark string, limit int) error {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return fmt.Errorf("reading the host's links: %w", err)
+	}
+	for _, link := range links {
+		if alias := link.Attrs().Alias; alias == mark || strings.HasPrefix(alias, mark+" ") {
+			limit--
+		}
+	}
+	if limit <= 0 {
+		return refusal.New(refusal.Conflict, "too many exist already: delete some first")
+	}
+	return nil
+}
+
 // find returns the link with this name; nil if there is none.
 func find(name string) (netlink.Link, error) {
 	link, err := netlink.LinkByName(name)

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -33,11 +34,17 @@ func CreateTap(name, onBridge string, owner uint32) error {
 	if tap != nil {
 		return keepTap(tap, bridge)
 	}
+	if err := refuseMore(tapMark, maxTaps); err != nil {
+		return err
+	}
 	// Its rules come first: it never exists without.
 	if err := firewall.AddTap(name); err != nil {
 		return err
 	}
-	return addTap(name, bridge, owner)
+	if err := addTap(name, bridge, owner); err != nil {
+		return errors.Join(err, firewall.Remove(name))
+	}
+	return nil
 }
 
 // keepTap adds the rules of an existing tap again, which others may have flushed.
