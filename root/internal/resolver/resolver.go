@@ -22,17 +22,22 @@ const (
 
 // Set makes resolved ask `server` for names under "vm", and for no other. Each step may be repeated.
 func Set(ctx context.Context, bridge string, server netip.AddrPort) error {
-	commands := [][]string{
-		{"dns", bridge, server.String()},
-		{"domain", bridge, "~vm"},
-		{"default-route", bridge, "no"},
-	}
-	for _, words := range commands {
+	for _, words := range settings(bridge, server) {
 		if err := run(ctx, words...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// settings has the server last: resolved would ask one that is there first for all names, until the rest is
+// set, and for ever where the deadline comes between.
+func settings(bridge string, server netip.AddrPort) [][]string {
+	return [][]string{
+		{"default-route", bridge, "no"},
+		{"domain", bridge, "~vm"},
+		{"dns", bridge, server.String()},
+	}
 }
 
 // Clear undoes Set.
