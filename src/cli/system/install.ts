@@ -7,7 +7,7 @@ import { applySteps, givenWords, requireSystemd } from './apply.ts';
 import { findOwner } from './owner.ts';
 import { goArch, installSteps, WRITTEN_FILES } from './plan.ts';
 import { requireRoot } from './require-service.ts';
-import { leadsTo, refuseForeign } from './steps.ts';
+import { leadsTo, refuseForeign, refuseOtherOwner } from './steps.ts';
 
 /**
  * Installs the services, or prints what it would do.
@@ -40,6 +40,7 @@ export async function install(
       },
     );
   }
+  await refuseOtherOwner([SYSTEM.stateDir, SYSTEM.cacheDir, SYSTEM.runtimeDir], owner.uid);
   const hasCommand = await hasOtherCommand();
   const facts = { owner, arch: goArch() };
   const steps = installSteps(facts, { io, now: new Date(), hasCommand });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -15,7 +16,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { neverAborts } from '../../base/abort.ts';
 import { SYSTEM_MARK } from '../../config/system-install.ts';
-import { carryOut, refuseForeign, type Step, stepLine } from './steps.ts';
+import { carryOut, refuseForeign, refuseOtherOwner, type Step, stepLine } from './steps.ts';
 
 describe('the steps of an install', () => {
   let dir: string;
@@ -77,6 +78,20 @@ describe('the steps of an install', () => {
     assert.equal(copied.mode & 0o7777, 0o755);
     assert.ok(!existsSync(join(path, 'old')) && !existsSync(`${path}.new`) && !existsSync(`${path}.old`));
     assert.match(stepLine(step), /^copy to .*tree: .*bin$/);
+  });
+
+  test('are refused where a folder has the files of another user', async () => {
+    const uid = 4711;
+    const folder = join(dir, 'state');
+    mkdirSync(folder);
+    const found = statSync(folder).uid;
+    if (found === 0) {
+      await refuseOtherOwner([folder, join(dir, 'absent')], uid);
+      chownSync(folder, uid + 1, uid + 1);
+    }
+    const other = statSync(folder).uid;
+    await refuseOtherOwner([folder], other);
+    await assert.rejects(refuseOtherOwner([folder], other + 1), { code: 'SYSTEM_OTHER_OWNER' });
   });
 
   test('are refused where a file is not ours, a link included', async () => {

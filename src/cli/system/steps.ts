@@ -1,4 +1,16 @@
-import { chmod, cp, lstat, mkdir, readFile, readlink, rename, rm, rmdir, symlink } from 'node:fs/promises';
+import {
+  chmod,
+  cp,
+  lstat,
+  mkdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  symlink,
+} from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
@@ -137,6 +149,32 @@ export async function refuseForeign(paths: readonly string[]): Promise<void> {
         details: { path },
       });
     }
+  }
+}
+
+/**
+ * Refuses folders of another user, which an earlier install has kept: systemd would give all files in them to
+ * the new owner, with their modes. A program of the other user that is setuid would then run as that one.
+ *
+ * @throws {AppError} SYSTEM_OTHER_OWNER
+ */
+export async function refuseOtherOwner(folders: readonly string[], uid: number): Promise<void> {
+  for (const path of folders) {
+    const found = await uidOf(path);
+    if (found === undefined || found === 0 || found === uid) continue;
+    throw new AppError('SYSTEM_OTHER_OWNER', `Cannot use "${path}": it has files of the user ${found}`, {
+      hint: `VMs that nobody needs any more: sudo rm -r ${shellWord(path)}`,
+      details: { path, uid: found },
+    });
+  }
+}
+
+async function uidOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).uid;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
   }
 }
 
