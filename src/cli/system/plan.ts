@@ -13,10 +13,12 @@ const GO_ARCH: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64'
 export const UNITS = [SYSTEM.daemonUnit, SYSTEM.helperSocketUnit, SYSTEM.helperUnit] as const;
 
 /** The files that `system install` writes. */
-export const WRITTEN_FILES = [
-  SYSTEM.installFile,
-  ...UNITS.map((unit) => join(SYSTEM.unitDir, unit)),
-] as const;
+export const WRITTEN_FILES = [SYSTEM.installFile, ...UNITS.map(unitFile)] as const;
+
+/** The place of a unit. */
+export function unitFile(unit: string): string {
+  return join(SYSTEM.unitDir, unit);
+}
 
 /** Go's name of this host's architecture. @throws {AppError} VMM_HOST_UNSUPPORTED */
 export function goArch(arch: string = process.arch): string {
@@ -64,9 +66,9 @@ export function restartSteps(): Step[] {
   ];
 }
 
-/** Stops all units. VMs keep running. */
-export function stopSteps(): Step[] {
-  return [{ kind: 'run', argv: ['systemctl', 'stop', ...UNITS] }];
+/** Stops these units. VMs keep running. */
+export function stopSteps(units: readonly string[] = UNITS): Step[] {
+  return units.length === 0 ? [] : [{ kind: 'run', argv: ['systemctl', 'stop', ...units] }];
 }
 
 /** The helper's program. */
@@ -84,9 +86,9 @@ export interface RemoveRequest {
   helper?: { program: string; uid: number };
 }
 
-/** All that an uninstall does, after the units have stopped. */
+/** All that an uninstall does, after the units have stopped. The file that it is known by goes last. */
 export function removeSteps({ isPurge, hasOwnLink, helper }: RemoveRequest): Step[] {
-  const folders = isPurge ? [SYSTEM.configDir, SYSTEM.stateDir, SYSTEM.cacheDir] : [];
+  const folders = isPurge ? [SYSTEM.stateDir, SYSTEM.cacheDir] : [];
   return [
     { kind: 'run', argv: ['systemctl', 'disable', '--quiet', ...UNITS], mayFail: true },
     // What a VM or a pool VM left behind belongs to the units' own control groups.
@@ -94,14 +96,15 @@ export function removeSteps({ isPurge, hasOwnLink, helper }: RemoveRequest): Ste
     ...(helper
       ? [{ kind: 'run', argv: [helper.program, 'clean', '--owner', String(helper.uid)] } as const]
       : []),
-    ...[...WRITTEN_FILES].reverse().map((path): Step => ({ kind: 'remove', path })),
+    ...UNITS.map((unit): Step => ({ kind: 'remove', path: unitFile(unit) })),
     { kind: 'run', argv: ['systemctl', 'daemon-reload'] },
     { kind: 'run', argv: ['systemctl', 'reset-failed', ...UNITS], mayFail: true },
     ...(hasOwnLink ? [{ kind: 'remove', path: SYSTEM.link } as const] : []),
     ...[SYSTEM.tree, SYSTEM.runtimeDir, SYSTEM.helperRuntimeDir, ...folders].map(
       (path): Step => ({ kind: 'remove', path }),
     ),
-    ...(isPurge ? [] : [{ kind: 'tidy', path: SYSTEM.configDir } as const]),
+    { kind: 'remove', path: SYSTEM.installFile },
+    { kind: isPurge ? 'remove' : 'tidy', path: SYSTEM.configDir },
   ];
 }
 

@@ -58,6 +58,11 @@ describe('banger system', () => {
         lines.indexOf('run /p clean --owner 1000') < lines.indexOf('remove /usr/local/lib/banger-system'),
       );
       assert.ok(!lines.includes('remove /usr/local/bin/banger'));
+      // An uninstall that was cut off is known by this file, and can be repeated.
+      assert.deepEqual(
+        lines.slice(-2).map((line) => line.replace(/ if .*/, '')),
+        ['remove /etc/banger/install.toml', 'remove /etc/banger'],
+      );
     }
   });
 });

@@ -6,7 +6,7 @@ import { AppError, isAppError, isErrno } from '../../base/errors.ts';
 import { SYSTEM } from '../../config/system-install.ts';
 import type { CommandContext } from '../context/context.ts';
 import { applySteps, givenWords, requireSystemd } from './apply.ts';
-import { goArch, helperProgram, removeSteps, stopSteps, WRITTEN_FILES } from './plan.ts';
+import { goArch, helperProgram, removeSteps, stopSteps, UNITS, unitFile, WRITTEN_FILES } from './plan.ts';
 import { requireInstall } from './require-install.ts';
 import { requireRoot } from './require-service.ts';
 import { leadsTo, refuseForeign } from './steps.ts';
@@ -31,7 +31,8 @@ export async function uninstall(
   const program = helperProgram(goArch());
   const helper = existsSync(program) ? { program, uid } : undefined;
   const removes = removeSteps({ isPurge: purge, hasOwnLink, ...(helper ? { helper } : {}) });
-  const stops = stopSteps();
+  // An uninstall that was cut off may have removed some.
+  const stops = stopSteps(UNITS.filter((unit) => existsSync(unitFile(unit))));
   if (!dryRun) {
     const words = givenWords({ purge, force, json });
     requireRoot('remove services', ['system', 'uninstall', ...words], context.io);
