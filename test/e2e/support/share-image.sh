@@ -14,4 +14,8 @@ for folder in "$image" "$store/kernels/$kernel"; do
   rm -rf "$to/${folder##*/}/holders"
 done
 ln -s ".blobs/${image##*/}" "$copy/images/debian-bookworm"
+# What only its owner may read is copied: earlier versions gave a kernel's lists the mode of their umask.
+find "$copy" -type f ! -perm -o=r | while read -r file; do
+  cp --sparse=always "$file" "$file.copy" && chmod a+r "$file.copy" && mv "$file.copy" "$file"
+done
 find "$copy" \( -type d -o -type l \) -exec chown -h "$uid:$uid" {} +
