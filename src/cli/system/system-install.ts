@@ -6,7 +6,7 @@ export const systemInstall = defineCommand({
   path: ['system', 'install'],
   summary: 'run the daemon of one user as a service of this host',
   description:
-    "Makes the daemon of one user a service of this host, with a helper for what only root can do. VMs then outlive logins, and start with the host's services instead of with the first command. Copies this release to /usr/local/lib/banger-system, writes three systemd units and /etc/banger/install.toml, and waits until both services answer. It needs root, refuses files that it has not written, and may be repeated: VMs keep running. VMs that the user has already stay where they are, and BANGER_MODE=user reaches them.",
+    'Makes the daemon of one user a service of this host, with a helper for what only root can do. VMs then outlive logins, and the daemon starts with the host instead of with the first command. Copies this release to /usr/local/lib/banger-system, writes three systemd units and /etc/banger/install.toml, and waits until both services answer. It needs root, refuses files that it has not written, and may be repeated: VMs keep running. VMs that the user has already stay where they are, and BANGER_MODE=user reaches them.',
   examples: [
     {
       command: 'banger system install --owner "$USER"',
