@@ -55,6 +55,21 @@ describe('the documents', () => {
     assert.deepEqual(missing, []);
   });
 
+  test('name files of the layers that exist, without src/ before them', () => {
+    const layers = '(?:adapters|base|cli|config|core|daemon|protocol|sdk)';
+    const isThere = (name: string): boolean => existsSync(join(ROOT, 'src', name));
+    const missing: string[] = [];
+    let count = 0;
+    for (const [, name = ''] of text('ARCHITECTURE.md').matchAll(
+      new RegExp(`\`(${layers}/[\\w./-]+)\``, 'g'),
+    )) {
+      count++;
+      if (!isThere(name)) missing.push(name);
+    }
+    assert.ok(count > 50, `only ${count} names were found`);
+    assert.deepEqual(missing, []);
+  });
+
   test('name npm scripts and commands that exist', () => {
     const manifest: { scripts: Record<string, string> } = JSON.parse(text('package.json'));
     const commands = [
