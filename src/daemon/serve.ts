@@ -31,6 +31,7 @@ import { HOST_CLOCK, type HostClock, watchHostClock } from './watch/host-clock.t
 import { watchIdleVms } from './watch/idle-vms.ts';
 import { watchKnownHosts } from './watch/known-hosts-watch.ts';
 import { watchPlaces } from './watch/place-watch.ts';
+import { watchTidiness } from './watch/tidy-watch.ts';
 import { VmUse } from './watch/vm-use.ts';
 
 /** `ms` that running requests get to end when the daemon is asked to stop; then they are aborted. */
@@ -143,6 +144,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     now,
     everyMs,
   });
+  await using tidiness = watchTidiness({ images: world.images, log });
   await using localServers = openLocalServers(settings, {
     world,
     use,
@@ -218,6 +220,7 @@ export async function serve(options: ServeOptions): Promise<boolean> {
       await takeOver.done;
       await sampling;
       await idle[Symbol.asyncDispose]();
+      await tidiness[Symbol.asyncDispose]();
       // Both write records, which are gone in that case.
       if (!isLost) await world.pool?.[Symbol.asyncDispose]();
       if (!isLost) await world.background.settled();

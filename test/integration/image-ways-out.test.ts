@@ -195,11 +195,11 @@ test('only downloads go with the cache, and images need theirs', async () => {
   assert.equal(image.provenance.manifestDigest, other.provenance.manifestDigest);
   await mkdir(join(dir, 'images', '.content', 'partial'), { recursive: true });
   await writeFile(join(dir, 'images', '.content', 'partial', 'half'), 'x');
-  const counted = await store.prune({ ...task(), isDryRun: true, isOnlyBlobs: true });
+  const counted = await store.prune({ ...task(), isDryRun: true, isOnlyCaches: true });
   assert.deepEqual([counted.imageCount, counted.blobCount], [0, 0]);
   assert.ok(counted.freedBytes > 0);
-  assert.deepEqual(await store.prune({ ...task(), isOnlyBlobs: true }), counted);
-  assert.equal((await store.prune({ ...task(), isOnlyBlobs: true })).freedBytes, 0);
+  assert.deepEqual(await store.prune({ ...task(), isOnlyCaches: true }), counted);
+  assert.equal((await store.prune({ ...task(), isOnlyCaches: true })).freedBytes, 0);
   assert.equal(
     (await pushImage(world(), 'two', { reference: `${registry.host}/x:1`, ...task() })).uploaded,
     1,

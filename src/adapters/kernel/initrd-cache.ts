@@ -1,19 +1,17 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../../base/abort.ts';
 import { AppError, isErrno } from '../../base/errors.ts';
 import { buildInitrd } from './initrd/build-initrd.ts';
-import { initrdName, isInitrdName, kernelLayout } from './layout.ts';
+import { noteUse } from './initrd/old-initrds.ts';
+import { initrdName, kernelLayout } from './layout.ts';
 
 /** An initramfs in the store. */
 export interface Initrd {
   path: string;
   sha256: string;
 }
-
-/** How long to keep an initramfs with another agent: another version of banger may share the store. */
-const KEEP_OTHERS_MS = 7 * 24 * 3600 * 1000;
 
 /**
  * Builds the initramfs of each kernel, once per agent. Remembers the result until the agent's file changes.
@@ -32,13 +30,16 @@ export class InitrdCache {
   async get(kernelDir: string, { release, signal }: Abortable & { release: string }): Promise<Initrd> {
     const agent = await identity(this.#agentPath);
     const known = this.#made.get(kernelDir);
-    if (known?.agent === agent && (await sizeOf(known.initrd.path)) === known.sizeBytes) return known.initrd;
+    if (known?.agent === agent && (await sizeOf(known.initrd.path)) === known.sizeBytes) {
+      await noteUse(known.initrd.path);
+      return known.initrd;
+    }
     const name = initrdName(await sha256Of(this.#agentPath));
     const made = await buildInitrd(
       { agentPath: this.#agentPath, modulesDir: kernelLayout(kernelDir).bootModules, release },
       { outPath: join(kernelDir, name), signal },
     );
-    if (made.isNew) await removeOld(kernelDir, name);
+    if (!made.isNew) await noteUse(made.path);
     const initrd = { path: made.path, sha256: made.sha256 };
     this.#made.set(kernelDir, { agent, initrd, sizeBytes: made.sizeBytes });
     return initrd;
@@ -72,12 +73,4 @@ async function sha256Of(path: string): Promise<string> {
   return createHash('sha256')
     .update(await readFile(path))
     .digest('hex');
-}
-
-async function removeOld(dir: string, keep: string): Promise<void> {
-  for (const name of await readdir(dir)) {
-    if (name === keep || !isInitrdName(name)) continue;
-    const path = join(dir, name);
-    if (Date.now() - (await stat(path)).mtimeMs > KEEP_OTHERS_MS) await rm(path, { force: true });
-  }
 }

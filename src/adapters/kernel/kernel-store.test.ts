@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { fakeBuildTools } from '../../../test/support/fakes/fake-build-tools.ts';
 import { makeModules } from '../../../test/support/fakes/fake-modules.ts';
@@ -101,6 +112,53 @@ test('the initramfs is rebuilt only when the agent has changed or the file is go
   await stat(second.initrdPath);
 });
 
+test('an initramfs with an earlier agent goes once no start has used it for an hour', async () => {
+  const store = newStore();
+  const kernelDir = join(kernelsDir(), kernel.name);
+  const initrds = async () => (await readdir(kernelDir)).filter((name) => name.startsWith('initrd-')).sort();
+  const prune = async (isDryRun = false) =>
+    await store.retainOnly('all', { ...abortable(), defaultsOf: new Set(), isDryRun });
+  const age = async (path: string) => await utimes(path, new Date(0), new Date(0));
+  await store.publish(kernel, abortable());
+  const first = await store.get(kernel.name, abortable());
+  await writeFile(join(dir, 'agent'), 'second agent, longer');
+  const second = await store.get(kernel.name, abortable());
+  const left = `${first.initrdPath}.0123456789ab.tmp`;
+  await writeFile(left, 'of a program that was killed');
+  assert.deepEqual(await prune(), { kernelCount: 0, initrdCount: 0, bytes: 0 });
+  for (const path of [first.initrdPath, second.initrdPath, left]) await age(path);
+  const before = await store.diskUsage();
+  const counted = await prune(true);
+  assert.equal(counted.initrdCount, 2);
+  assert.equal((await initrds()).length, 3);
+  assert.deepEqual(await prune(), counted);
+  assert.deepEqual(await initrds(), [basename(second.initrdPath)], 'the current one stays, however old');
+  const { initrds: after, kernels } = await store.diskUsage();
+  assert.deepEqual(after, { count: 1, bytes: before.initrds.bytes - counted.bytes });
+  assert.equal(kernels.count, 1);
+  await age(second.initrdPath);
+  await store.get(kernel.name, abortable());
+  await writeFile(join(dir, 'agent'), 'third');
+  assert.equal((await prune()).initrdCount, 0, 'a start has used it');
+  await age(second.initrdPath);
+  assert.equal((await prune()).initrdCount, 1);
+  assert.deepEqual(await initrds(), []);
+  await store.get(kernel.name, abortable());
+  assert.equal((await initrds()).length, 1, 'what was removed is made again when it is needed');
+});
+
+test("depmod's lists that only their owner may read are mended when the store is opened", async () => {
+  await newStore().publish(kernel, abortable());
+  const lists = ['modules.dep', 'modules.builtin'].map((name) =>
+    join(kernelsDir(), kernel.name, 'boot-modules', name),
+  );
+  for (const path of lists) await chmod(path, 0o600);
+  assert.equal((await newStore().list()).length, 1);
+  for (const path of lists) assert.equal((await stat(path)).mode & 0o777, 0o644);
+  await rm(lists[1] ?? '');
+  assert.equal((await newStore().list()).length, 1);
+});
+
 test('publishing an existing kernel keeps it; a damaged one is replaced', async () => {
   const store = newStore();
   await store.publish(kernel, abortable());
@@ -125,7 +183,14 @@ test('retainOnly() removes the others', async () => {
   const store = newStore();
   await store.publish(kernel, abortable());
   await store.publish({ ...kernel, name: 'other' }, abortable());
-  await store.retainOnly(new Set(['other']), { ...abortable(), defaultsOf: new Set() });
+  await store.get(kernel.name, abortable());
+  const options = { ...abortable(), defaultsOf: new Set<never>() };
+  const counted = await store.retainOnly(new Set(['other']), { ...options, isDryRun: true });
+  assert.equal((await store.list()).length, 2);
+  const { initrds } = await store.diskUsage();
+  assert.deepEqual([counted.kernelCount, counted.initrdCount], [1, 0], 'its initrd is part of it');
+  assert.ok(counted.bytes > initrds.bytes);
+  assert.deepEqual(await store.retainOnly(new Set(['other']), options), counted);
   assert.deepEqual(
     (await store.list()).map(({ name }) => name),
     ['other'],

@@ -18,7 +18,10 @@ import type {
   KernelPublisher,
   KernelSource,
   KernelStore,
+  KernelUsage,
   NewKernel,
+  RemovedKernels,
+  RetainKernels,
   StoredKernel,
   UnpackedKernel,
 } from '../../core/ports/images/kernels.ts';
@@ -26,9 +29,17 @@ import { kernelInUse } from '../../core/rules/kernel-in-use.ts';
 import type { Task } from '../../protocol/events.ts';
 import { checkKernelName } from '../../protocol/image/kernel-name.ts';
 import { importKernel } from './import/import-kernel.ts';
+import {
+  currentInitrd,
+  type InitrdFile,
+  initrdsIn,
+  oldInitrdsIn,
+  removeInitrds,
+} from './initrd/old-initrds.ts';
 import { InitrdCache } from './initrd-cache.ts';
 import { fetchLock, KERNEL_FILES, kernelLayout, kernelLock, kernelStaging } from './layout.ts';
 import { KERNEL_NAME, kernelDamaged, kernelExists, parseKernelManifest } from './manifest-schema.ts';
+import { mendModes } from './mend-modes.ts';
 import { stageKernel } from './stage-kernel.ts';
 
 /** What the kernel store needs. */
@@ -52,12 +63,14 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
   readonly #options: KernelStoreOptions;
   readonly #fetching = new SharedWork<StoredKernel>();
   readonly #initrds = new Map<GuestArch, InitrdCache>();
+  #opened: Promise<void> | undefined;
 
   constructor(options: KernelStoreOptions) {
     this.#options = options;
   }
 
   async list(): Promise<KernelEntry[]> {
+    await this.#open();
     const entries: KernelEntry[] = [];
     for (const name of await this.#names()) {
       try {
@@ -71,6 +84,7 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
   }
 
   async get(name: string, { signal }: Abortable): Promise<StoredKernel> {
+    await this.#open();
     const entry = await this.#read(name);
     const initrd = await this.#initrdsOf(entry.arch).get(this.#dirOf(name), {
       release: entry.release,
@@ -107,7 +121,7 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
     const { name } = request;
     checkKernelName(name);
     await mkdir(kernelsDir, { recursive: true });
-    if (await this.#isWhole(name)) throw kernelExists(name);
+    if (await this.#readIfWhole(name)) throw kernelExists(name);
     await using folder = await openStaging(kernelStaging(kernelsDir), staging);
     const kernel = await importKernel(request, { dir: folder.dir, report });
     signal.throwIfAborted();
@@ -149,7 +163,7 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
   /** The caller holds the store's lock. */
   async #publishLocked(kernel: UnpackedKernel, { signal }: Abortable): Promise<void> {
     const { kernelsDir, uid, env, log } = this.#options;
-    if (await this.#isWhole(kernel.name)) return;
+    if (await this.#readIfWhole(kernel.name)) return;
     await sweepStaging(kernelStaging(kernelsDir), staging);
     await using folder = await openStaging(kernelStaging(kernelsDir), staging);
     const ready = join(folder.dir, 'ready');
@@ -161,25 +175,66 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
   }
 
   async retainOnly(
-    names: ReadonlySet<string>,
-    { signal, defaultsOf }: Abortable & { defaultsOf: ReadonlySet<GuestArch> },
-  ): Promise<void> {
+    names: ReadonlySet<string> | 'all',
+    { signal, defaultsOf, isDryRun = false }: RetainKernels,
+  ): Promise<RemovedKernels> {
     const { kernelsDir } = this.#options;
     await sweepStaging(kernelStaging(kernelsDir), staging);
+    const removed = { kernelCount: 0, initrdCount: 0, bytes: 0 };
+    const all = await this.#names();
+    if (all.length === 0) return removed;
+    const mayRemove = !isDryRun && names !== 'all';
+    using _held = mayRemove ? await lock(kernelLock(kernelsDir), { signal }) : undefined;
+    const unused = names === 'all' ? [] : await this.#unused(names, defaultsOf);
+    for (const name of all) {
+      const dir = this.#dirOf(name);
+      const isUnused = unused.includes(name);
+      const initrds = isUnused ? await initrdsIn(dir) : await this.#oldInitrds(name);
+      if (isUnused) removed.kernelCount += 1;
+      else removed.initrdCount += initrds.length;
+      removed.bytes += (isUnused ? await this.#diskBytes(name) : 0) + sumOf(initrds);
+      if (!isUnused && !isDryRun) await removeInitrds(dir, initrds);
+    }
+    if (isDryRun || unused.length === 0) return removed;
+    await using folder = await openStaging(kernelStaging(kernelsDir), staging);
+    for (const name of unused) await this.#moveAway(name, join(folder.dir, name));
+    return removed;
+  }
+
+  async diskUsage(): Promise<KernelUsage> {
+    const kernels = await this.list();
+    const initrds = (await Promise.all(kernels.map(({ name }) => initrdsIn(this.#dirOf(name))))).flat();
+    return {
+      kernels: { count: kernels.length, bytes: kernels.reduce((sum, { diskBytes }) => sum + diskBytes, 0) },
+      initrds: { count: initrds.length, bytes: sumOf(initrds) },
+    };
+  }
+
+  /** Kernels that are neither named, nor a default, nor held, nor kept by the user. */
+  async #unused(names: ReadonlySet<string>, defaultsOf: ReadonlySet<GuestArch>): Promise<string[]> {
     const kept = new Set(names);
     for (const arch of defaultsOf) {
       const newest = await this.#newest(arch);
       if (newest) kept.add(newest.name);
     }
-    const unused = (await this.#names()).filter((name) => !kept.has(name));
-    if (unused.length === 0) return;
-    using _held = await lock(kernelLock(kernelsDir), { signal });
-    await using folder = await openStaging(kernelStaging(kernelsDir), staging);
-    for (const name of unused) {
-      const { holders, kept } = kernelLayout(this.#dirOf(name));
-      if ((await hasLiveHolder(holders)) || (await isThere(kept))) continue;
-      await this.#moveAway(name, join(folder.dir, name));
+    const unused: string[] = [];
+    for (const name of await this.#names()) {
+      const { holders, kept: ofUser } = kernelLayout(this.#dirOf(name));
+      if (kept.has(name) || (await hasLiveHolder(holders)) || (await isThere(ofUser))) continue;
+      unused.push(name);
     }
+    return unused;
+  }
+
+  /** Those of a kernel that cannot be read stay: it is not known which one is current. */
+  async #oldInitrds(name: string): Promise<InitrdFile[]> {
+    const entry = await this.#readIfWhole(name);
+    if (!entry) return [];
+    return await oldInitrdsIn(this.#dirOf(name), await currentInitrd(this.#options.agentPath(entry.arch)));
+  }
+
+  async #diskBytes(name: string): Promise<number> {
+    return (await this.#readIfWhole(name))?.diskBytes ?? 0;
   }
 
   /** Several processes may want one at the same time. */
@@ -211,6 +266,15 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
       (kernel) => kernel.arch === arch && kernel.origin.kind === 'package',
     );
     return fitting.toSorted((a, b) => b.createdAt.localeCompare(a.createdAt))[0];
+  }
+
+  /** Mends, once in a process, what earlier versions have made. */
+  async #open(): Promise<void> {
+    const mend = async (): Promise<void> => {
+      for (const name of await this.#names()) await mendModes(this.#dirOf(name), this.#options);
+    };
+    this.#opened ??= mend();
+    await this.#opened;
   }
 
   #initrdsOf(arch: GuestArch): InitrdCache {
@@ -271,12 +335,11 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
     });
   }
 
-  async #isWhole(name: string): Promise<boolean> {
+  async #readIfWhole(name: string): Promise<KernelEntry | undefined> {
     try {
-      await this.#read(name);
-      return true;
+      return await this.#read(name);
     } catch (error) {
-      if (isAppError(error, 'KERNEL_NOT_FOUND', 'KERNEL_DAMAGED')) return false;
+      if (isAppError(error, 'KERNEL_NOT_FOUND', 'KERNEL_DAMAGED')) return undefined;
       throw error;
     }
   }
@@ -288,4 +351,8 @@ export class FsKernelStore implements KernelStore, KernelPublisher {
       if (!isErrno(error, 'ENOENT')) throw error;
     }
   }
+}
+
+function sumOf(files: readonly InitrdFile[]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }

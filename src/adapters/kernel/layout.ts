@@ -11,7 +11,7 @@ import { join } from 'node:path';
  *         config              its build options
  *         modules.ext4        all of /lib/modules/<release>
  *         boot-modules/       modules.dep, modules.builtin and the modules of the initramfs
- *         initrd-<hash>.img   initramfs with the agent of that hash; made when needed
+ *         initrd-<hash>.img   initramfs with the agent of that hash; its time is that of its last use
  *         kept                empty: the user asked for it, and only the user deletes it
  *         holders/            folders of VMs that keep the kernel (base/files/holders.ts)
  *       .staging/             kernels being made (base/files/staging.ts)
@@ -59,9 +59,9 @@ export function initrdName(agentSha256: string): string {
   return `initrd-${agentSha256.slice(0, 16)}.img`;
 }
 
-/** True for names that {@link initrdName} returns. */
-export function isInitrdName(name: string): boolean {
-  return /^initrd-[0-9a-f]{16}\.img$/.test(name);
+/** True for names that {@link initrdName} returns, and for files that were to get one. */
+export function isInitrdFile(name: string): boolean {
+  return /^initrd-[0-9a-f]{16}\.img(\.[0-9a-f]+\.tmp)?$/.test(name);
 }
 
 /** Folder of kernels being made. */

@@ -5,9 +5,9 @@ import { defineCommand } from '../program/command.ts';
 /** `banger image cache prune` */
 export const imageCachePrune = defineCommand({
   path: ['image', 'cache', 'prune'],
-  summary: 'delete downloads that no image needs',
+  summary: 'delete downloads and initrds that nothing needs',
   description:
-    'Deletes layers that no image was made of, and what interrupted downloads have left. Images and kernels stay; banger image prune deletes those too that nothing needs.',
+    'Deletes layers that no image was made of, what interrupted downloads have left, and initrds that other versions of banger have made. Images and kernels stay; banger image prune deletes those too that nothing needs.',
   examples: [
     { command: 'banger image cache prune', does: 'Frees the space.' },
     { command: 'banger image cache prune --dry-run', does: 'Prints how much that would be.' },
@@ -24,8 +24,9 @@ export const imageCachePrune = defineCommand({
     if (options.json) await context.printJson(pruned);
     else {
       const verb = options.dryRun ? 'would free' : 'freed';
-      const { freedBytes, blobCount } = pruned;
-      await context.print(`${verb} ${formatSize(freedBytes)} across ${plural(blobCount, 'blob')}`);
+      const { freedBytes, blobCount, initrdCount = 0 } = pruned;
+      const what = `${plural(blobCount, 'blob')} and ${plural(initrdCount, 'initrd')}`;
+      await context.print(`${verb} ${formatSize(freedBytes)} across ${what}`);
     }
     return 0;
   },

@@ -7,7 +7,7 @@ export const imagePrune = defineCommand({
   path: ['image', 'prune'],
   summary: 'delete what no image and no VM needs',
   description:
-    'Deletes images that have lost their name to a newer one and that no VM uses, kernels that none needs, and downloads: layers that no image was made of, and what interrupted downloads have left. The daemon also does this when an image is deleted.',
+    'Deletes images that have lost their name to a newer one and that no VM uses, kernels that none needs, initrds that other versions of banger have made, and downloads: layers that no image was made of, and what interrupted downloads have left. The daemon also does this when an image is deleted, and now and then; it then keeps downloads of the last week.',
   examples: [
     { command: 'banger image prune', does: 'Frees the space.' },
     { command: 'banger image prune --dry-run', does: 'Prints how much that would be.' },
@@ -23,8 +23,9 @@ export const imagePrune = defineCommand({
     const pruned = await client.pruneImages(request, { signal: context.signal });
     if (options.json) await context.printJson(pruned);
     else {
-      const { imageCount, blobCount, freedBytes } = pruned;
-      const what = `${plural(imageCount, 'image')} and ${plural(blobCount, 'blob')}`;
+      const { imageCount, blobCount, kernelCount = 0, initrdCount = 0, freedBytes } = pruned;
+      const images = `${plural(imageCount, 'image')}, ${plural(kernelCount, 'kernel')}`;
+      const what = `${images}, ${plural(initrdCount, 'initrd')}, ${plural(blobCount, 'blob')}`;
       const verb = options.dryRun ? 'would free' : 'freed';
       await context.print(`${verb} ${formatSize(freedBytes)}: ${what}`);
     }

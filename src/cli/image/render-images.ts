@@ -27,7 +27,7 @@ export function imageTable(images: readonly Image[], { nowMs, width }: TableOpti
 
 /** Returns what images take on disk as a table, with what else there is below it. */
 export function diskUsageText(usage: ImageDiskUsage, width: number | undefined): string {
-  const { images, unnamed, blobs, reclaimableBytes, totalBytes } = usage;
+  const { images, unnamed, blobs, kernels, initrds, reclaimableBytes, totalBytes } = usage;
   const rows = images.map(({ name, uniqueBytes, sharedBytes }) => [
     name,
     formatSize(uniqueBytes),
@@ -38,6 +38,10 @@ export function diskUsageText(usage: ImageDiskUsage, width: number | undefined):
     renderTable([['NAME', 'UNIQUE', 'SHARED', 'SIZE'], ...rows], width),
     `downloads: ${plural(blobs.count, 'blob')}, ${formatSize(blobs.bytes)}`,
     `without a name: ${plural(unnamed.count, 'image')}, ${formatSize(unnamed.bytes)}`,
+    ...(kernels ? [`kernels: ${plural(kernels.count, 'kernel')}, ${formatSize(kernels.bytes)}`] : []),
+    ...(initrds
+      ? [`what guests start from: ${plural(initrds.count, 'initrd')}, ${formatSize(initrds.bytes)}`]
+      : []),
     `in all: ${formatSize(totalBytes)}; banger image prune would free ${formatSize(reclaimableBytes)}`,
   ].join('\n');
 }

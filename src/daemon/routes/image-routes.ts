@@ -136,19 +136,19 @@ export const IMAGE_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'POST',
     path: '/image-cache/prune',
-    summary: 'Delete blobs that no image needs',
+    summary: 'Delete blobs that no image needs, and initrds of other versions',
     body: space.pruneCacheRequest,
     answer: space.prunedCache,
     run: async ({ app, body, signal }) => {
-      const options = { signal, isDryRun: body.dryRun ?? false, isOnlyBlobs: true };
-      const { blobCount, freedBytes } = await app.world.images.prune(options);
-      return { blobCount, freedBytes };
+      const options = { signal, isDryRun: body.dryRun ?? false, isOnlyCaches: true };
+      const { blobCount, initrdCount, freedBytes } = await app.world.images.prune(options);
+      return { blobCount, initrdCount, freedBytes };
     },
   }),
   jsonRoute({
     method: 'POST',
     path: '/images/prune',
-    summary: 'Delete what no image and no VM needs: images without a name, kernels, blobs',
+    summary: 'Delete what no image and no VM needs: images without a name, kernels, initrds, blobs',
     body: schemas.pruneImagesRequest,
     answer: schemas.prunedImages,
     run: async ({ app, body, signal }) =>

@@ -20,8 +20,15 @@ export const imageDiskUsage = object({
     count: count('layers, configurations and manifests'),
     bytes: bytes(),
   }),
+  kernels: optional(object({ count: count(), bytes: bytes('bytes of kernels with their modules') })),
+  initrds: optional(
+    object({
+      count: count('what a guest starts from: one for each kernel, and those of other versions of banger'),
+      bytes: bytes(),
+    }),
+  ),
   reclaimableBytes: bytes('bytes that `image prune` would free'),
-  totalBytes: bytes('bytes of images and blobs together'),
+  totalBytes: bytes('bytes of all of these together'),
 });
 export type ImageDiskUsage = ValueOf<typeof imageDiskUsage>;
 
@@ -32,5 +39,9 @@ export const pruneCacheRequest = closedObject({
 export type PruneCacheRequest = ValueOf<typeof pruneCacheRequest>;
 
 /** Answer of `POST /v1/image-cache/prune`: what was deleted, or would be. */
-export const prunedCache = object({ blobCount: count(), freedBytes: bytes('bytes on disk') });
+export const prunedCache = object({
+  blobCount: count(),
+  initrdCount: optional(count('initrds of other versions of banger')),
+  freedBytes: bytes('bytes on disk'),
+});
 export type PrunedCache = ValueOf<typeof prunedCache>;

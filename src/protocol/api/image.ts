@@ -118,6 +118,8 @@ export type PruneImagesRequest = ValueOf<typeof pruneImagesRequest>;
 export const prunedImages = object({
   imageCount: count(),
   blobCount: count('blobs that no image needs'),
+  kernelCount: optional(count('kernels that nothing needs')),
+  initrdCount: optional(count('initrds of other versions of banger')),
   freedBytes: bytes('bytes that they took on this host'),
 });
 export type PrunedImages = ValueOf<typeof prunedImages>;

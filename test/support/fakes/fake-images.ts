@@ -164,11 +164,13 @@ function imageStore(image: StoredImage, isBuilt: boolean): ImageStore {
       named.delete((await byName(name)).name);
     },
     release: async () => {},
-    prune: async () => ({ imageCount: 0, blobCount: 0, freedBytes: 0 }),
+    prune: async () => ({ imageCount: 0, blobCount: 0, kernelCount: 0, initrdCount: 0, freedBytes: 0 }),
     diskUsage: async () => ({
       images: [...named.keys()].toSorted().map((name) => ({ name, uniqueBytes: 1, sharedBytes: 0 })),
       unnamed: { count: 0, bytes: 0 },
       blobs: { count: 0, bytes: 0 },
+      kernels: { count: 1, bytes: 0 },
+      initrds: { count: 1, bytes: 0 },
       reclaimableBytes: 0,
       totalBytes: named.size,
     }),

@@ -16,6 +16,7 @@ import type { FakeBuildTools } from '../fakes/fake-build-tools.ts';
 import type { FakeOci } from '../fakes/fake-oci.ts';
 import { BUILT_HOST_TOOLS } from '../host-tools.ts';
 import { nullLog } from '../null-log.ts';
+import { IDLE_KERNELS } from './idle-kernels.ts';
 import { smallRecipe } from './small-recipe.ts';
 
 /** What an image store of a test is made of. */
@@ -38,7 +39,7 @@ export function testImageStore({ dir, tools, oci, kernels }: TestStoreOptions): 
   const settings = { mirrors: {}, insecure: [] };
   return new FsImageStore({
     imagesDir,
-    kernels: kernels ?? { publish: async () => {}, retainOnly: async () => {} },
+    kernels: kernels ?? IDLE_KERNELS,
     blobs,
     sources: {
       recipe: new RecipeSource({ ...builder, recipes }),

@@ -22,38 +22,33 @@ export class FsBlobStore implements BlobStore {
   }
 
   async list(): Promise<ReadonlyMap<string, number>> {
-    const found = new Map<string, number>();
-    for (const hex of await readdirIfThere(this.#blobs())) {
-      if (!HEX.test(hex)) continue;
-      const bytes = await bytesOf(join(this.#blobs(), hex));
-      if (bytes !== undefined) found.set(`sha256:${hex}`, bytes);
-    }
-    return found;
+    const files = await filesIn(this.#blobs());
+    return new Map(
+      [...files].flatMap(([hex, { bytes }]) => (HEX.test(hex) ? [[`sha256:${hex}`, bytes]] : [])),
+    );
   }
 
   async retainOnly(
     digests: ReadonlySet<string>,
-    { signal, isDryRun }: Abortable & { isDryRun: boolean },
+    { signal, isDryRun, keepForMs = 0 }: Abortable & { isDryRun: boolean; keepForMs?: number },
   ): Promise<RemovedBlobs> {
     const removed = { count: 0, bytes: 0 };
-    for (const [digest, bytes] of await this.list()) {
+    const untilMs = Date.now() - keepForMs;
+    const isOld = ({ writtenMs }: BlobFile): boolean => keepForMs === 0 || writtenMs < untilMs;
+    for (const [hex, file] of await filesIn(this.#blobs())) {
       signal.throwIfAborted();
-      if (digests.has(digest)) continue;
+      if (!HEX.test(hex) || digests.has(`sha256:${hex}`) || !isOld(file)) continue;
       removed.count += 1;
-      removed.bytes += bytes;
-      if (!isDryRun) await rm(join(this.#blobs(), digest.slice('sha256:'.length)), { force: true });
+      removed.bytes += file.bytes;
+      if (!isDryRun) await rm(join(this.#blobs(), hex), { force: true });
     }
-    removed.bytes += await this.#removePartial({ isDryRun });
-    return removed;
-  }
-
-  /** Returns how many bytes on disk interrupted downloads take, or took. */
-  async #removePartial({ isDryRun }: { isDryRun: boolean }): Promise<number> {
     const partial = join(this.dir, 'partial');
-    let bytes = 0;
-    for (const name of await readdirIfThere(partial)) bytes += (await bytesOf(join(partial, name))) ?? 0;
-    if (!isDryRun) await rm(partial, { recursive: true, force: true });
-    return bytes;
+    for (const [name, file] of await filesIn(partial)) {
+      if (!isOld(file)) continue;
+      removed.bytes += file.bytes;
+      if (!isDryRun) await rm(join(partial, name), { recursive: true, force: true });
+    }
+    return removed;
   }
 
   #blobs(): string {
@@ -61,11 +56,21 @@ export class FsBlobStore implements BlobStore {
   }
 }
 
-async function bytesOf(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).blocks * 512;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
+interface BlobFile {
+  /** on disk */
+  bytes: number;
+  writtenMs: number;
+}
+
+async function filesIn(folder: string): Promise<Map<string, BlobFile>> {
+  const files = new Map<string, BlobFile>();
+  for (const name of await readdirIfThere(folder)) {
+    try {
+      const { blocks, mtimeMs } = await stat(join(folder, name));
+      files.set(name, { bytes: blocks * 512, writtenMs: mtimeMs });
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+    }
   }
+  return files;
 }

@@ -13,8 +13,7 @@ const signal = neverAborts();
 test('the lock of a name exists only while its image is made; list() removes what a killed build has left', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'build-lock-'));
   const tools = await fakeBuildTools(dir);
-  const kernels = { publish: async () => {}, retainOnly: async () => {} };
-  const store = testImageStore({ dir, tools, oci: await fakeOci(dir), kernels });
+  const store = testImageStore({ dir, tools, oci: await fakeOci(dir) });
   const imagesDir = join(dir, 'images');
   const locks = async () => (await readdir(imagesDir)).filter((name) => name.startsWith('.build-'));
   await writeFile(join(tools.dir, 'wait'), '');

@@ -42,7 +42,7 @@ test('what only one image needs is its own, and everything else is shared', () =
         ['unneeded', 8],
       ]),
     },
-    { reclaimableBytes: 8 },
+    { reclaimableBytes: 8, kernels: { count: 1, bytes: 10_000 }, initrds: { count: 2, bytes: 20_000 } },
   );
   assert.deepEqual(usage, {
     images: [
@@ -55,7 +55,9 @@ test('what only one image needs is its own, and everything else is shared', () =
     ],
     unnamed: { count: 1, bytes: 1600 },
     blobs: { count: 4, bytes: 15 },
+    kernels: { count: 1, bytes: 10_000 },
+    initrds: { count: 2, bytes: 20_000 },
     reclaimableBytes: 8,
-    totalBytes: 3115,
+    totalBytes: 33_115,
   });
 });

@@ -1,3 +1,4 @@
+import type { KernelUsage } from '../../../core/ports/images/kernels.ts';
 import type { StoredImage } from '../../../core/ports/images/stored-image.ts';
 import type { ImageDiskUsage } from '../../../protocol/api/image-space.ts';
 
@@ -16,7 +17,7 @@ export interface StoreContent {
 /** Says what each image takes on disk, and who needs it too. */
 export function diskUsageOf(
   { images, names, held, blobs }: StoreContent,
-  { reclaimableBytes }: { reclaimableBytes: number },
+  { reclaimableBytes, kernels, initrds }: KernelUsage & { reclaimableBytes: number },
 ): ImageDiskUsage {
   const byId = new Map(images.map((image) => [image.id, image]));
   const namesOf = countOf(names.map(({ id }) => id));
@@ -40,8 +41,10 @@ export function diskUsageOf(
     images: used,
     unnamed: { count: unnamed.length, bytes: sumOf(unnamed.map(({ diskBytes }) => diskBytes)) },
     blobs: { count: blobs.size, bytes: blobBytes },
+    kernels,
+    initrds,
     reclaimableBytes,
-    totalBytes: sumOf(images.map(({ diskBytes }) => diskBytes)) + blobBytes,
+    totalBytes: sumOf(images.map(({ diskBytes }) => diskBytes)) + blobBytes + kernels.bytes + initrds.bytes,
   };
 }
 

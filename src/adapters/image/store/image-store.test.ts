@@ -5,11 +5,12 @@ import { join, relative } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { type FakeBuildTools, fakeBuildTools } from '../../../../test/support/fakes/fake-build-tools.ts';
 import { type FakeOci, fakeOci } from '../../../../test/support/fakes/fake-oci.ts';
+import { IDLE_KERNELS } from '../../../../test/support/images/idle-kernels.ts';
 import { testImageStore } from '../../../../test/support/images/image-store.ts';
 import { poll } from '../../../base/abort.ts';
 import { isAppError } from '../../../base/errors.ts';
 import { exec } from '../../../base/process/exec.ts';
-import type { UnpackedKernel } from '../../../core/ports/images/kernels.ts';
+import type { KernelPublisher } from '../../../core/ports/images/kernels.ts';
 import type { Report } from '../../../protocol/events.ts';
 import type { FsImageStore } from './image-store.ts';
 
@@ -18,7 +19,6 @@ let tools: FakeBuildTools;
 let oci: FakeOci;
 let published: string[];
 let retained: ReadonlySet<string>[];
-let keptDefault: boolean[];
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'image-store-'));
@@ -26,7 +26,6 @@ beforeEach(async () => {
   oci = await fakeOci(dir);
   published = [];
   retained = [];
-  keptDefault = [];
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
@@ -39,13 +38,14 @@ const has =
     isAppError(error, ...codes);
 
 function newStore(): FsImageStore {
-  const kernels = {
-    publish: async ({ name }: UnpackedKernel) => {
+  const kernels: KernelPublisher = {
+    ...IDLE_KERNELS,
+    publish: async ({ name }) => {
       published.push(name);
     },
-    retainOnly: async (names: ReadonlySet<string>, { defaultsOf }: { defaultsOf: ReadonlySet<string> }) => {
-      retained.push(names);
-      keptDefault.push(defaultsOf.has('amd64'));
+    retainOnly: async (names) => {
+      if (names !== 'all') retained.push(names);
+      return { kernelCount: 0, initrdCount: 0, bytes: 0 };
     },
   };
   return testImageStore({ dir, tools, oci, kernels });
@@ -289,42 +289,6 @@ test('references to the same content share an image, and plain names do not shar
   }
 });
 
-test('blobs go with the last image that was made of them, and prune() counts what it removes', async () => {
-  const store = newStore();
-  const blobs = () => readdir(join(imagesDir(), '.content', 'blobs', 'sha256'));
-  await pull(store, ALPINE);
-  await pull(store, 'x.example/other:1');
-  assert.equal((await blobs()).length, 7);
-  await store.delete('alpine:3.20', { signal: signal() });
-  assert.equal((await blobs()).length, 4);
-  await mkdir(join(imagesDir(), '.content', 'partial'));
-  await writeFile(join(imagesDir(), '.content', 'partial', 'x'), 'half');
-  await writeFile(join(imagesDir(), '.content', 'blobs', 'sha256', 'f'.repeat(64)), 'unused');
-  const planned = await store.prune({ signal: signal(), isDryRun: true });
-  assert.equal((await blobs()).length, 5);
-  assert.deepEqual(await store.prune({ signal: signal() }), planned);
-  assert.equal(planned.blobCount, 1);
-  assert.ok(planned.freedBytes >= 8192, String(planned.freedBytes));
-  assert.equal((await blobs()).length, 4);
-  await store.delete('x.example/other:1', { signal: signal() });
-  assert.deepEqual(await blobs(), []);
-});
-
-test('a prune beside a pull keeps the blobs that have arrived', async () => {
-  const store = newStore();
-  await writeFile(join(oci.dir, 'wait'), '');
-  const pulling = pull(store, ALPINE);
-  const runs = async () => ((await oci.runs()).length > 0 ? true : undefined);
-  await poll(runs, { everyMs: 10, deadlineMs: 55_000, what: 'the pull', signal: signal() });
-  const early = join(imagesDir(), '.content', 'blobs', 'sha256', 'e'.repeat(64));
-  await mkdir(join(early, '..'), { recursive: true });
-  await writeFile(early, 'has arrived');
-  assert.equal((await newStore().prune({ signal: signal() })).blobCount, 0);
-  await rm(join(oci.dir, 'wait'));
-  await pulling;
-  assert.equal((await store.prune({ signal: signal() })).blobCount, 1);
-});
-
 test('a failed or cancelled pull leaves no image, says why, and can be repeated', async () => {
   const store = newStore();
   await writeFile(
@@ -350,18 +314,6 @@ test('a failed or cancelled pull leaves no image, says why, and can be repeated'
   assert.deepEqual(await staged(), []);
   await rm(join(oci.dir, 'wait'));
   await pull(store, ALPINE);
-});
-
-test('kernels of images stay, and the default one for as long as an image needs it', async () => {
-  const store = newStore();
-  const origin = { kind: 'registry', reference: ALPINE } as const;
-  await store.add('own', { origin, arch: 'amd64', force: false, kernelName: 'chosen-1' }, quiet());
-  assert.equal((await store.get('own')).kernelName, 'chosen-1');
-  await store.prune({ signal: signal() });
-  assert.deepEqual([...(retained.at(-1) ?? []), keptDefault.at(-1)], ['chosen-1', false]);
-  await pull(store, ALPINE);
-  await store.prune({ signal: signal() });
-  assert.deepEqual([...(retained.at(-1) ?? []), keptDefault.at(-1)], ['chosen-1', true]);
 });
 
 test('a registered file stays where it is, and must stay as it is', async () => {

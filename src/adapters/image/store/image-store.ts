@@ -12,7 +12,12 @@ import type { BlobStore } from '../../../core/ports/images/blob-store.ts';
 import type { GuestArch } from '../../../core/ports/images/guest-arch.ts';
 import type { ImageOrigin } from '../../../core/ports/images/image-origin.ts';
 import type { VmRoot } from '../../../core/ports/images/image-source.ts';
-import type { ImageStore, NewImage, PrunedImages } from '../../../core/ports/images/image-store.ts';
+import type {
+  ImageStore,
+  NewImage,
+  PrunedImages,
+  PruneOptions,
+} from '../../../core/ports/images/image-store.ts';
 import type { StoredImage } from '../../../core/ports/images/stored-image.ts';
 import type { ImageDiskUsage } from '../../../protocol/api/image-space.ts';
 import type { Report, Task } from '../../../protocol/events.ts';
@@ -133,33 +138,26 @@ export class FsImageStore implements ImageStore {
     await removeUnused(this.#options, { signal, isDryRun: false });
   }
 
-  async prune({
-    signal,
-    isDryRun = false,
-    isOnlyBlobs = false,
-  }: Abortable & { isDryRun?: boolean; isOnlyBlobs?: boolean }): Promise<PrunedImages> {
+  async prune({ isDryRun = false, isOnlyCaches = false, ...options }: PruneOptions): Promise<PrunedImages> {
     const { imagesDir } = this.#options;
     await this.#sweep();
-    using _held = await this.#lock(signal);
-    if (isOnlyBlobs) {
-      const { count, bytes } = await removeUnused(this.#options, { signal, isDryRun, isOnlyBlobs });
-      return { imageCount: 0, blobCount: count, freedBytes: bytes };
-    }
-    const named = new Set((await listNames(imagesDir)).map(({ id }) => hexOf(id)));
+    using _held = await this.#lock(options.signal);
     const gone = new Set<string>();
     let freedBytes = 0;
-    for (const hex of await readdirIfThere(storeLayout(imagesDir).blobs)) {
+    const named = new Set((await listNames(imagesDir)).map(({ id }) => hexOf(id)));
+    for (const hex of isOnlyCaches ? [] : await readdirIfThere(storeLayout(imagesDir).blobs)) {
       if (named.has(hex) || (await this.#isHeld(hex))) continue;
       gone.add(hex);
       freedBytes += await this.#diskBytes(hex);
       if (!isDryRun) await this.#removeUnlessHeld(hex);
     }
-    const blobs = await removeUnused(this.#options, { signal, isDryRun, without: gone });
-    return { imageCount: gone.size, blobCount: blobs.count, freedBytes: freedBytes + blobs.bytes };
+    const removing = { ...options, isDryRun, isOnlyCaches, without: gone };
+    const { bytes, ...counts } = await removeUnused(this.#options, removing);
+    return { imageCount: gone.size, ...counts, freedBytes: freedBytes + bytes };
   }
 
   async diskUsage({ signal }: Abortable): Promise<ImageDiskUsage> {
-    const { imagesDir, blobs } = this.#options;
+    const { imagesDir, blobs, kernels } = this.#options;
     const { freedBytes: reclaimableBytes } = await this.prune({ signal, isDryRun: true });
     const images: StoredImage[] = [];
     const held = new Set<string>();
@@ -169,7 +167,7 @@ export class FsImageStore implements ImageStore {
       if (image && (await this.#isHeld(hex))) held.add(image.id);
     }
     const content = { images, names: await listNames(imagesDir), held, blobs: await blobs.list() };
-    return diskUsageOf(content, { reclaimableBytes });
+    return diskUsageOf(content, { reclaimableBytes, ...(await kernels.diskUsage()) });
   }
 
   async withContent<T>(

@@ -17,8 +17,11 @@ export interface BlobStore {
   /** Bytes on disk of every whole blob, by digest (`sha256:...`). */
   list(): Promise<ReadonlyMap<string, number>>;
   /**
-   * Removes every other blob, and what interrupted downloads left. No source may be at work. With `isDryRun`,
-   * it only counts.
+   * Removes every other blob, and what interrupted downloads left, unless it was written within the last
+   * `keepForMs` (default: 0). No source may be at work. With `isDryRun`, it only counts.
    */
-  retainOnly(digests: ReadonlySet<string>, options: Abortable & { isDryRun: boolean }): Promise<RemovedBlobs>;
+  retainOnly(
+    digests: ReadonlySet<string>,
+    options: Abortable & { isDryRun: boolean; keepForMs?: number },
+  ): Promise<RemovedBlobs>;
 }

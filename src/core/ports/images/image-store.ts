@@ -26,8 +26,21 @@ export interface NewImage {
 export interface PrunedImages {
   imageCount: number;
   blobCount: number;
-  /** `bytes` on disk of images and blobs */
+  kernelCount: number;
+  /** initrds with an agent of another version, which belong to kernels that stay */
+  initrdCount: number;
+  /** `bytes` on disk of all of these */
   freedBytes: number;
+}
+
+/** What {@link ImageStore.prune} leaves alone. */
+export interface PruneOptions extends Abortable {
+  /** removes nothing */
+  isDryRun?: boolean;
+  /** images and kernels stay */
+  isOnlyCaches?: boolean;
+  /** blobs, and parts of interrupted downloads, that are younger than this stay; default: 0 */
+  keepBlobsForMs?: number;
 }
 
 /**
@@ -95,12 +108,11 @@ export interface ImageStore {
    */
   release(id: string, options: Abortable): Promise<void>;
   /**
-   * Removes images that have neither a name nor a holder, and then the kernels and blobs that no image needs.
-   * Idempotent. Keeps blobs while an image is being made. With `isDryRun`, it removes nothing. With
-   * `isOnlyBlobs`, images and kernels stay. Returns what it removes.
+   * Removes images that have neither a name nor a holder, and then the kernels and blobs that no image needs,
+   * and old initrds. Idempotent. Keeps blobs while an image is being made. Returns what it removes.
    */
-  prune(options: Abortable & { isDryRun?: boolean; isOnlyBlobs?: boolean }): Promise<PrunedImages>;
-  /** Measures what the store takes on disk. Damaged images are left out. */
+  prune(options: PruneOptions): Promise<PrunedImages>;
+  /** Measures what the store takes on disk, with its kernels. Damaged images are left out. */
   diskUsage(options: Abortable): Promise<ImageDiskUsage>;
   /**
    * Calls `work` with an image whose blobs stay meanwhile, and with an empty folder that is removed

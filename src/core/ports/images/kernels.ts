@@ -118,7 +118,30 @@ export interface UnpackedKernel {
   origin?: KernelOrigin;
 }
 
-/** The part of the kernel store that image builds use. */
+/** What was removed from a kernel store, or would be. */
+export interface RemovedKernels {
+  kernelCount: number;
+  /** those of removed kernels do not count */
+  initrdCount: number;
+  /** `bytes` on disk */
+  bytes: number;
+}
+
+/** What a kernel store takes on disk. */
+export interface KernelUsage {
+  kernels: { count: number; bytes: number };
+  initrds: { count: number; bytes: number };
+}
+
+/** Which kernels {@link KernelPublisher.retainOnly} keeps. */
+export interface RetainKernels extends Abortable {
+  /** the default kernels of these architectures stay too */
+  defaultsOf: ReadonlySet<GuestArch>;
+  /** only counts */
+  isDryRun?: boolean;
+}
+
+/** The part of the kernel store that the image store uses. */
 export interface KernelPublisher {
   /**
    * Makes a kernel of the store, whole or not at all. One of that name that is there and whole is kept, so
@@ -129,12 +152,14 @@ export interface KernelPublisher {
   publish(kernel: UnpackedKernel, options: Abortable): Promise<void>;
   /**
    * Removes every kernel but those named, those that the user keeps and those that VMs hold, and what
-   * interrupted builds left. The default kernels of the architectures in `defaultsOf` stay too. Idempotent.
+   * interrupted builds left. Then removes the initrds with an agent that is not the current one, unless a
+   * start has used them within the last hour: another version of banger may share the store. Nothing needs
+   * them: a VMM has read its initrd when its guest runs, a saved guest is resumed with the current one, and
+   * another version makes its own again. Idempotent.
    */
-  retainOnly(
-    names: ReadonlySet<string>,
-    options: Abortable & { defaultsOf: ReadonlySet<GuestArch> },
-  ): Promise<void>;
+  retainOnly(names: ReadonlySet<string> | 'all', options: RetainKernels): Promise<RemovedKernels>;
+  /** Measures what the kernels take on disk. Damaged ones are left out. */
+  diskUsage(): Promise<KernelUsage>;
 }
 
 /** A source of the kernels that VMs boot whose image brings none. */
