@@ -37,6 +37,7 @@ import { ARCHS } from '../../src/protocol/image/platform.ts';
 import { vmNetworkState, vmPorts, vmStats } from '../../src/protocol/usage.ts';
 import { vm } from '../../src/protocol/vm.ts';
 import { exit, jobLog } from './job-shapes.ts';
+import { repositoryNetwork } from './repository-shapes.ts';
 
 // What commands print with `--json`. `docs/cli.md` is generated from it, and
 // `test/integration/cli/every-option.test.ts` compares it with the real output.
@@ -89,6 +90,7 @@ const runReport = object({
     },
     'milliseconds of each part',
   ),
+  repositoryNetwork,
   isDeleted: truth('--rm has deleted it'),
   spans,
 });
@@ -101,6 +103,7 @@ const dryRun = object({
   files: list(text(), 'what would be sent, below repoRoot'),
   trackedCount: count(),
   untrackedCount: count(),
+  repositoryNetwork,
   spans,
 });
 

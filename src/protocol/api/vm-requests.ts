@@ -56,6 +56,9 @@ export type GivenSecret = ValueOf<typeof givenSecret>;
 const network = closedObject({
   mode: networkMode,
   policy: optional(closedObject({ allow: ruleList('the rules; without `policy`: everything outside') })),
+  narrowTo: optional(
+    ruleList('what a repository asks for: the guest reaches only what these allow, too; never more'),
+  ),
   secrets: optional(list(givenSecret, 'secrets; their servers are allowed if there are rules')),
 });
 

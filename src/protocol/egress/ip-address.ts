@@ -60,9 +60,14 @@ function groupCount(run: string): number {
 }
 
 /** Whether two networks of the same kind of addresses have an address in common. */
-export function overlaps(one: IpNetwork, other: IpNetwork): boolean {
+function overlaps(one: IpNetwork, other: IpNetwork): boolean {
   const bits = Math.min(one.bits, other.bits);
   return one.width === other.width && masked(one, bits) === masked(other, bits);
+}
+
+/** Whether all addresses of a network are in a range. */
+export function isInside(network: IpNetwork, range: IpNetwork): boolean {
+  return range.bits <= network.bits && overlaps(network, range);
 }
 
 /** A network: all addresses that begin with the same `bits`. */

@@ -1,9 +1,21 @@
-import { formatIpAddress, type IpNetwork, masked, overlaps, parseIpAddress } from './ip-address.ts';
+import { formatIpAddress, type IpNetwork, isInside, masked, parseIpAddress } from './ip-address.ts';
 
 /** Ranges that no rule can allow: the host's own loopback, groups of hosts, and addresses of no host. */
 const UNREACHABLE = [...['127.0.0.0/8', '0.0.0.0/8', '224.0.0.0/3', '::1/128', '::/128', 'ff00::/8']].map(
   known,
 );
+
+/**
+ * Ranges of which a rule allows only what it names: those of one link, and those at which clouds serve a
+ * host's credentials (`host/internal/net/policy/rule/address.go`).
+ */
+const NEAR_HOST = [
+  ...['169.254.0.0/16', 'fe80::/10', 'fd00:ec2::/32', 'fd20:ce::/32'],
+  ...['100.100.100.200', '168.63.129.16', '192.0.0.192'],
+].map(known);
+
+/** Its addresses have the IPv4 address in their last bits, inverted. */
+const TEREDO = known('2001::/32');
 
 /** IPv6 networks whose addresses lead to the IPv4 address that begins at a bit. */
 const CARRIERS = [
@@ -34,6 +46,17 @@ export function parseNetwork(text: string): IpNetwork | string | undefined {
   return network;
 }
 
+/** Whether a network is in a range of {@link NEAR_HOST} that another network is not in. */
+export function isNearHost(network: IpNetwork, other: IpNetwork): boolean {
+  return NEAR_HOST.some((range) => isInside(network, range) && !isInside(other, range));
+}
+
+/** Whether a network is one IPv6 address that leads to an IPv4 address, of whatever range. */
+export function isNamedAlone(network: IpNetwork): boolean {
+  const isCarrier = [...CARRIERS.map(([range]) => range), TEREDO].some((range) => isInside(network, range));
+  return network.bits === 128 && isCarrier;
+}
+
 function read(text: string): IpNetwork | undefined {
   const [addressText = '', bitsText, ...others] = text.split('/');
   const address = parseIpAddress(addressText);
@@ -43,12 +66,8 @@ function read(text: string): IpNetwork | undefined {
   return bits <= address.width ? { ...address, bits } : undefined;
 }
 
-/** Whether all addresses of a network are in a range. */
-function isInside(network: IpNetwork, range: IpNetwork): boolean {
-  return range.bits <= network.bits && overlaps(network, range);
-}
-
 function carriedIn(network: IpNetwork): IpNetwork | undefined {
+  if (isInside(network, TEREDO)) return { width: 32, value: ~network.value & 0xffff_ffffn, bits: 32 };
   const [, bit] = CARRIERS.find(([range]) => isInside(network, range)) ?? [];
   if (bit === undefined) return undefined;
   return { width: 32, value: (network.value >> BigInt(96 - bit)) & 0xffff_ffffn, bits: 32 };

@@ -46,6 +46,15 @@ test('a new VM keeps its rules, and what its presets stood for', async () => {
   assert.deepEqual(shown.policy, policy);
 });
 
+test('a VM reaches only what its repository asks for, too, until its rules are changed here', async () => {
+  const { client } = lab;
+  const network = { ...allowing('@npm', '*.example.com'), narrowTo: ['api.example.com:443', 'evil.test'] };
+  const vm = await resultOf(client.createVm({ name: 'narrowed', network }, { signal }));
+  assert.deepEqual(vm.network?.policy, { allow: ['api.example.com:443'], rules: [API] });
+  const changed = await setPolicy('narrowed', { add: ['@npm'] });
+  assert.deepEqual(changed.network?.policy?.rules, [API, NPM]);
+});
+
 test('rules are added and taken away at once, and stay while the guest is cut off', async () => {
   const { client, guests } = lab;
   await resultOf(client.createVm({ name: 'changed', nat: true }, { signal }));

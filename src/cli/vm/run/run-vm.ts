@@ -17,6 +17,7 @@ import { type DevcontainerRun, openForRun, prepareRun } from './devcontainer-run
 import { ownProgram, runShellOrOwn } from './own-program.ts';
 import { makeVm, type OwnedVm } from './own-vm.ts';
 import type { RunPlan } from './plan.ts';
+import { narrowedRequest, type RepositoryNetwork, tellRepositoryNetwork } from './repository-network.ts';
 import { takeOut } from './take-out.ts';
 
 /** Label of progress steps. */
@@ -49,6 +50,8 @@ export interface RunReport {
     commandMs?: number;
     totalMs: number;
   };
+  /** what the repository's own file asks for; the VM's `network` is no wider */
+  repositoryNetwork?: RepositoryNetwork;
   isDeleted: boolean;
   /** with `--timings`: all parts of the life of this process, including deleting the VM */
   spans?: Span[];
@@ -73,10 +76,12 @@ export async function runVm(plan: RunPlan, context: CommandContext): Promise<num
       hasNat: plan.request.nat ?? plan.request.network?.mode === 'user',
       isSkipped: plan.skipsBootstrap || found !== undefined,
     });
+  const network = summary && tellRepositoryNetwork(summary.repoRoot, plan.request, context);
   if (workspace && summary) announceUntracked(summary, workspace, context);
   const devcontainer = found && (await prepareRun(found, { plan, client, context }));
+  const request = devcontainer?.request ?? plan.request;
   const { owned, ...report } = await runInNewVm({
-    plan: devcontainer ? { ...plan, request: devcontainer.request } : plan,
+    plan: { ...plan, request: network ? narrowedRequest(request, network) : request },
     devcontainer,
     client,
     context,
@@ -86,7 +91,9 @@ export async function runVm(plan: RunPlan, context: CommandContext): Promise<num
   });
   if (plan.isJson) {
     const spans = spansOf(context.spans, { isTimed: plan.isTimed });
-    await context.printJson({ ...report, isDeleted: owned.isDeleted, ...spans } satisfies RunReport);
+    const asked = network ? { repositoryNetwork: network } : {};
+    const { isDeleted } = owned;
+    await context.printJson({ ...report, ...asked, isDeleted, ...spans } satisfies RunReport);
   } else if (plan.isDetached) {
     const { id, name } = owned.vm;
     const { web_url: webUrl } = await client.showVm(id, { signal: context.signal });

@@ -1,5 +1,6 @@
 import { defineCommand } from '../../program/command.ts';
 import { RUN_OPTIONS } from './options.ts';
+import type { RepositoryNetwork } from './repository-network.ts';
 
 /** `banger vm run` */
 export const vmRun = defineCommand({
@@ -14,6 +15,8 @@ export const vmRun = defineCommand({
     'An image from a registry says how its programs run: its environment variables are set for every command, and without a working tree, the command and the shell run as its user and in its folder. If it has no shell, banger vm run without a command starts the program that it names, as --entrypoint does.',
     '',
     'With --nat, mise installs the tools that the working tree names in .mise.toml, mise.toml and .tool-versions, and the versions of Go, Node, Python and Rust in their own version files. A command and --detach wait for this, a shell does not. The log is in the guest, in /root/.cache/banger. A working tree with mise files needs --nat or --no-bootstrap.',
+    '',
+    'When the working tree has a file .banger.toml with a list "allow" in its table [network], the guest reaches only what that list and --nat or --allow both allow. A line says what the file asks for.',
     '',
     'With --devcontainer, the devcontainer.json of the working tree says which image is pulled or built, which commands set the VM up, as which user and in which folder the command runs, and which ports are forwarded. Nothing of it runs on this host. banger devcontainer check says what of it counts.',
     '',
@@ -70,7 +73,11 @@ export const vmRun = defineCommand({
       const { checkForRun } = await import('./devcontainer-run.ts');
       await checkForRun(plan, context);
       const { printDryRun } = await import('../workspace/dry-run.ts');
-      return await printDryRun(plan.workspace, { context, isJson: plan.isJson, isTimed: plan.isTimed });
+      const { isJson, isTimed } = plan;
+      const { tellRepositoryNetwork } = await import('./repository-network.ts');
+      const readNetwork = (repoRoot: string): RepositoryNetwork | undefined =>
+        tellRepositoryNetwork(repoRoot, plan.request, context);
+      return await printDryRun(plan.workspace, { context, isJson, isTimed, readNetwork });
     }
     const { runVm } = await import('./run-vm.ts');
     return await runVm(plan, context);

@@ -8,7 +8,7 @@ import type { RunningVm } from '../../ports/vmm/running-vm.ts';
 import { findVm } from '../find-vm.ts';
 import type { EgressPolicies, Vms } from '../world.ts';
 import { networkOf } from './network-of.ts';
-import { knownPresets } from './resolve-policy.ts';
+import { knownPresets } from './policy/resolve-policy.ts';
 
 /**
  * What would happen if the guest connected to `target`: a rule for one port of one host.

@@ -4,8 +4,8 @@ import { NO_SECRETS } from '../../../../test/support/network/no-secrets.ts';
 import { neverAborts } from '../../../base/abort.ts';
 import { AppError } from '../../../base/errors.ts';
 import type { EgressPolicies } from '../world.ts';
+import { knownPresets, resolvePolicy } from './policy/resolve-policy.ts';
 import { changedNetwork, networkOfNew } from './requested-network.ts';
-import { knownPresets, resolvePolicy } from './resolve-policy.ts';
 
 const options = { signal: neverAborts() };
 
@@ -30,6 +30,35 @@ test('a request may spell a network in two ways, which must agree', async () => 
   const error = { code: 'REQUEST_INVALID' };
   await assert.rejects(networkOfNew(WORLD, { network, nat: false }, options), error);
   await assert.rejects(changedNetwork(WORLD, network, { network, nat: false }, options), error);
+});
+
+test('a repository narrows the rules that a request gives, and never adds to them', async () => {
+  const policyOf = async (allow: string[] | undefined, narrowTo: string[]): Promise<unknown> => {
+    const network = { mode: 'user', narrowTo, ...(allow ? { policy: { allow } } : {}) } as const;
+    return (await networkOfNew(WORLD, { network }, options)).policy;
+  };
+  const npm = [
+    { rule: 'one.test:443', from: '@npm' },
+    { rule: 'two.test:443', from: '@npm' },
+  ];
+  assert.deepEqual(await policyOf(undefined, ['@npm']), { allow: ['@npm'], rules: npm });
+  assert.deepEqual(await policyOf(['@npm', 'x.test'], ['*.test:443']), {
+    allow: ['@npm', 'x.test:443'],
+    rules: [...npm, { rule: 'x.test:443' }],
+  });
+  assert.deepEqual(await policyOf(['@npm'], ['two.test']), {
+    allow: ['two.test:443'],
+    rules: [{ rule: 'two.test:443' }],
+  });
+  const nothing = { allow: [], rules: [] };
+  assert.deepEqual(await policyOf(['@npm'], []), nothing);
+  assert.deepEqual(await policyOf([], ['@npm', 'x.test']), nothing);
+  assert.deepEqual(await policyOf(undefined, ['169.254.169.254:80']), nothing);
+  // Go is not installed on this host, so its preset stands for nothing.
+  assert.deepEqual(await policyOf(undefined, ['@go', '@npm']), { allow: ['@npm'], rules: npm });
+  await assert.rejects(policyOf(undefined, ['@nmp']), { code: 'NETWORK_RULE_INVALID' });
+  const cutOff = await networkOfNew(WORLD, { network: { mode: 'none', narrowTo: ['@npm'] } }, options);
+  assert.deepEqual(cutOff, { mode: 'none' });
 });
 
 test('a change that is not about the network changes nothing', async () => {

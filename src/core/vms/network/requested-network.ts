@@ -3,8 +3,9 @@ import { AppError } from '../../../base/errors.ts';
 import type { CreateVmRequest, SetVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { VmNetwork } from '../../../protocol/vm.ts';
 import type { EgressPolicies } from '../world.ts';
+import { narrowPolicy } from './policy/narrow-policy.ts';
+import { canonicalRule, resolvePolicy } from './policy/resolve-policy.ts';
 import { changedSecrets, serversOf } from './requested-secrets.ts';
-import { canonicalRule, resolvePolicy } from './resolve-policy.ts';
 
 /**
  * The network that a request for a new VM asks for, in either spelling.
@@ -18,11 +19,13 @@ export async function networkOfNew(
   { signal }: Abortable,
 ): Promise<VmNetwork> {
   const mode = modeOf(request) ?? 'none';
-  const { policy, secrets: add = [] } = request.network ?? {};
+  const { policy, narrowTo, secrets: add = [] } = request.network ?? {};
   const secrets = await changedSecrets(world, {}, { add }, { signal });
-  if (!policy) return { mode, ...secrets };
-  const allow = [...policy.allow, ...serversOf(secrets)];
-  return { mode, policy: await resolvePolicy(world, allow, { signal }), ...secrets };
+  const allow = policy && [...policy.allow, ...serversOf(secrets)];
+  const own = allow && (await resolvePolicy(world, allow, { signal }));
+  const isNarrowed = narrowTo !== undefined && mode !== 'none';
+  const narrowed = isNarrowed ? await narrowPolicy(world, own, { to: narrowTo, signal }) : own;
+  return { mode, ...(narrowed ? { policy: narrowed } : {}), ...secrets };
 }
 
 /**

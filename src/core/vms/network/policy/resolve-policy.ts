@@ -1,13 +1,15 @@
-import type { Abortable } from '../../../base/abort.ts';
-import { AppError } from '../../../base/errors.ts';
-import { formatEgressRule, parseEgressRule, ruleInvalid } from '../../../protocol/egress/egress-rule.ts';
-import { PRESET_NAMES, type PresetName } from '../../../protocol/egress/presets.ts';
-import type { VmPolicy } from '../../../protocol/vm.ts';
-import type { EgressPolicies } from '../world.ts';
+import type { Abortable } from '../../../../base/abort.ts';
+import { AppError } from '../../../../base/errors.ts';
+import { formatEgressRule, parseEgressRule, ruleInvalid } from '../../../../protocol/egress/egress-rule.ts';
+import { PRESET_NAMES, type PresetName } from '../../../../protocol/egress/presets.ts';
+import type { VmPolicy } from '../../../../protocol/vm.ts';
+import type { EgressPolicies } from '../../world.ts';
 
-/** Most rules that a policy may be given, and most that they may stand for. */
-const MAX_GIVEN = 256;
-const MAX_RULES = 1_000;
+/** Most rules that a policy may be given. */
+export const MAX_GIVEN = 256;
+
+/** Most rules that those of a policy may stand for. */
+export const MAX_RULES = 1_000;
 
 /**
  * Finds what rules, presets and the user's own policies stand for on this host now. All rules are checked
@@ -21,16 +23,10 @@ export async function resolvePolicy(
   { signal }: Abortable,
 ): Promise<VmPolicy> {
   const allow = [...new Set(given.map((text) => canonicalRule(world, text)))];
-  if (allow.length > MAX_GIVEN) throw tooMany(MAX_GIVEN);
+  if (allow.length > MAX_GIVEN) throw tooManyRules(MAX_GIVEN);
   const rules: VmPolicy['rules'] = [];
-  for (const text of allow) {
-    for (const part of partsOf(world, text)) {
-      const from = text.startsWith('@') ? { from: text } : {};
-      const found = part.startsWith('@') ? await rulesOfPreset(world, part, { signal }) : [part];
-      rules.push(...found.map((rule) => ({ rule, ...from })));
-    }
-  }
-  if (rules.length > MAX_RULES) throw tooMany(MAX_RULES);
+  for (const text of allow) rules.push(...(await rulesOf(world, text, { signal })));
+  if (rules.length > MAX_RULES) throw tooManyRules(MAX_RULES);
   return { allow, rules };
 }
 
@@ -56,6 +52,21 @@ export function canonicalRule(world: Pick<EgressPolicies, 'policies'>, text: str
   if (!text.startsWith('@')) return formatEgressRule(parseEgressRule(text));
   for (const part of partsOf(world, text)) if (!part.startsWith('@')) parseEgressRule(part);
   return text;
+}
+
+/** What one rule, preset or policy of the user stands for. */
+async function rulesOf(
+  world: EgressPolicies,
+  text: string,
+  { signal }: Abortable,
+): Promise<VmPolicy['rules']> {
+  const from = text.startsWith('@') ? { from: text } : {};
+  const rules: VmPolicy['rules'] = [];
+  for (const part of partsOf(world, text)) {
+    const found = part.startsWith('@') ? await rulesOfPreset(world, part, { signal }) : [part];
+    rules.push(...found.map((rule) => ({ rule, ...from })));
+  }
+  return rules;
 }
 
 /** The rules and presets that one rule stands for: those of a policy of the configuration, else itself. */
@@ -84,7 +95,8 @@ async function rulesOfPreset(
   return found.map((rule) => formatEgressRule(parseEgressRule(rule)));
 }
 
-function tooMany(most: number): AppError {
+/** The error of more rules than `most`. */
+export function tooManyRules(most: number): AppError {
   return new AppError('NETWORK_RULE_INVALID', `Cannot use these rules: there are more than ${most}`, {
     hint: 'use wildcards, CIDRs or presets',
   });
