@@ -25,6 +25,7 @@ export const BOUNDARY_RULES: readonly Rule[] = [
   modules.zodStaysInSchemas,
   modules.zodIsTakenInParts,
   modules.cliIsFreeOfZod,
+  modules.cliStartsLight,
   reach.coreIsPure,
   reach.useCasesTakeWhatTheyUse,
   reach.onlyExecStartsProcesses,

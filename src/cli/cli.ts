@@ -80,7 +80,7 @@ async function parse(
 
 async function settingsIfValid(context: CommandContext): Promise<Settings | undefined> {
   try {
-    return context.settings();
+    return await context.settings();
   } catch (error) {
     if (isAppError(error)) return undefined;
     throw error;

@@ -1,5 +1,3 @@
-import { isIPv4 } from 'node:net';
-
 /** Where a DNS server listens. */
 export interface DnsPlace {
   address: string;
@@ -20,7 +18,7 @@ export function defaultDnsPlace(uid: number): DnsPlace {
   return { address: `127.53.${(uid >> 8) & 0xff}.${uid & 0xff}`, port: DNS_PORT };
 }
 
-/** True for an IPv4 address of 127.0.0.0/8. */
+/** True for an IPv4 address of 127.0.0.0/8. `node:net`, which knows too, takes 2 ms of each start to load. */
 export function isLoopback(address: string): boolean {
-  return isIPv4(address) && address.startsWith('127.');
+  return /^127(?:\.(?:0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])){3}$/.test(address);
 }

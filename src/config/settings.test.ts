@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { loadSettings, resolvePaths } from './settings.ts';
+import { loadSettings } from './load-settings.ts';
+import { resolvePaths } from './settings.ts';
 
 const HOST = { cpuCount: 8, memoryMib: 16_384 };
 

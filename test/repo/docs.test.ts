@@ -100,7 +100,8 @@ describe('the documents', () => {
       ...text('src/config/config-file.ts').matchAll(/^ {2}'?([a-z_.]+)'?: [a-zA-Z]+(?:\(.*\))?,$/gm),
     ];
     assert.ok(keys.length >= 6, 'the keys were found in the source');
-    const variables = [...text('src/config/settings.ts').matchAll(/'((?:XDG|BANGER|NO)_[A-Z_]+)'/g)];
+    const sources = text('src/config/settings.ts') + text('src/config/load-settings.ts');
+    const variables = [...sources.matchAll(/'((?:XDG|BANGER|NO)_[A-Z_]+)'/g)];
     assert.ok(variables.length >= 6, 'the variables were found in the source');
     for (const [, name = ''] of [...keys, ...variables]) {
       assert.ok(configuration.includes(`\`${name}\``), `docs/configuration.md explains ${name}`);

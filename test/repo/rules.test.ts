@@ -107,7 +107,7 @@ const PLANTED: Planted[] = [
   {
     what: 'an export of everything',
     files: { 'src/base/text.ts': `export * from './process/exec.ts';\n${sound('src/base/text.ts')}` },
-    finds: ['no-barrels'],
+    finds: ['cli-starts-light', 'no-barrels'],
   },
   {
     what: 'an import() of a computed name',
@@ -137,6 +137,11 @@ const PLANTED: Planted[] = [
     what: 'a schema on the way to the command line',
     files: used('src/sdk/client.ts', "import { vmSchema } from '../protocol/vm-schema.ts';"),
     finds: ['cli-is-free-of-zod'],
+  },
+  {
+    what: 'a command line that loads something slow before it knows the command',
+    files: used('src/cli/main.ts', "import { exec } from '../base/process/exec.ts';"),
+    finds: ['cli-starts-light'],
   },
   ...['node:fs/promises', 'node:net', 'node:http2', 'node:sqlite', 'zod'].map((specifier) => ({
     what: `the core that imports ${specifier}`,

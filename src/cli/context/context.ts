@@ -3,7 +3,7 @@ import { printable } from '../../base/errors.ts';
 import { jsonText } from '../../base/text/unprintable.ts';
 import { daemonEnvironment } from '../../config/daemon-process.ts';
 import type { Paths } from '../../config/paths.ts';
-import { loadSettings, resolvePaths, type Settings } from '../../config/settings.ts';
+import { resolvePaths, type Settings } from '../../config/settings.ts';
 import { buildLabel } from '../../protocol/build-info.ts';
 import { proxiesOf } from '../../protocol/proxy-variables.ts';
 import type { BangerClient } from '../../sdk/client.ts';
@@ -34,7 +34,7 @@ export interface CommandContext extends Abortable {
   /** Paths on this host. */
   paths(): Paths;
   /** Reads the config file, once. */
-  settings(): Settings;
+  settings(): Promise<Settings>;
   /** Returns the socket of the daemon, and starts the daemon when it is not running. */
   ensureDaemon(options?: Abortable): Promise<string>;
   /**
@@ -146,7 +146,8 @@ export function createContext(parts: ContextParts): CommandContext {
       const { resultOf } = await import('../../sdk/work.ts');
       return await resultOf(work, showNews(label));
     },
-    settings() {
+    async settings() {
+      const { loadSettings } = await import('../../config/load-settings.ts');
       settings ??= loadSettings(io.env);
       return settings;
     },

@@ -1,5 +1,3 @@
-import { PROBE_LABEL } from '../../protocol/api/names.ts';
-import { hostNameOf } from '../../protocol/vm-domain.ts';
 import { defineCommand } from '../program/command.ts';
 
 /** `ms` to wait for the resolver of this host, which may wait for servers of its network. */
@@ -19,6 +17,8 @@ export const dnsStatus = defineCommand({
   options: { json: { type: 'flag', summary: 'print it as JSON' } },
   async run({ options }, context) {
     const { signal } = context;
+    const { PROBE_LABEL } = await import('../../protocol/api/names.ts');
+    const { hostNameOf } = await import('../../protocol/vm-domain.ts');
     const client = await context.client();
     const [servers, { readHostResolver }, { resolvesTo }, { RESOLVER_KINDS, resolverSetup }] =
       await Promise.all([

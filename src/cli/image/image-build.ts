@@ -64,7 +64,7 @@ export const imageBuild = defineCommand({
       return await followImage(work, { label: 'image build', isJson: options.json, context });
     }
     requireDockerfile(options);
-    const name = given ?? context.settings().defaultImage;
+    const name = given ?? (await context.settings()).defaultImage;
     const client = await context.client();
     const work = client.buildImage(name, imageChoice(options), { signal: context.signal });
     return await followImage(work, { label: 'image build', isJson: options.json, context });

@@ -31,7 +31,7 @@ export const imagePull = defineCommand({
     ...NEW_IMAGE_OPTIONS,
   },
   async run({ args: [given = ''], options }, context) {
-    if (PLAIN_IMAGE_NAME.test(given) && context.settings().catalogs.length > 0) {
+    if (PLAIN_IMAGE_NAME.test(given) && (await context.settings()).catalogs.length > 0) {
       const { pullOffered } = await import('./catalog/pull-offered.ts');
       const status = await pullOffered(given, options, context);
       if (status !== undefined) return status;

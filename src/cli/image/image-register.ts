@@ -2,7 +2,6 @@ import { resolve } from 'node:path';
 import { checkPlainImageName } from '../../protocol/image/image-ref.ts';
 import { defineCommand } from '../program/command.ts';
 import { followImage, imageChoice, NEW_IMAGE_OPTIONS, nameOption } from './follow-image.ts';
-import { nameOfFile } from './import-source.ts';
 
 /** `banger image register` */
 export const imageRegister = defineCommand({
@@ -22,6 +21,7 @@ export const imageRegister = defineCommand({
     ...NEW_IMAGE_OPTIONS,
   },
   async run({ args: [file = ''], options }, context) {
+    const { nameOfFile } = await import('./import-source.ts');
     const path = resolve(context.io.cwd, file);
     const name = checkPlainImageName(options.name ?? nameOfFile(path));
     const request = { path, name, ...imageChoice(options) };

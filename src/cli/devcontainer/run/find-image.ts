@@ -48,7 +48,7 @@ export async function findImage(
   } catch (error) {
     if (!isAppError(error, 'IMAGE_NOT_FOUND')) throw error;
   }
-  if (image === context.settings().defaultImage) {
+  if (image === (await context.settings()).defaultImage) {
     return await context.follow(client.buildImage(image, platform, { signal }), LABEL);
   }
   context.notice(`image "${image}" is not here yet: pulling it`);

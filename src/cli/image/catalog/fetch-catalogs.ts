@@ -21,7 +21,7 @@ const MAX_KEY_FILE_BYTES = 64 * 1024;
  */
 export async function fetchCatalogs(context: CommandContext): Promise<OfferedImage[]> {
   const offered: OfferedImage[] = [];
-  for (const table of context.settings().catalogs) {
+  for (const table of (await context.settings()).catalogs) {
     context.progress.step('image', `catalog ${table.url}`);
     offered.push(...(await fetchCatalog(table, context)));
   }

@@ -2,7 +2,7 @@ import { AppError } from '../../../base/errors.ts';
 import { formatSize, parseSize } from '../../../base/text/size.ts';
 import { plural } from '../../../base/text/words.ts';
 import { defineCommand } from '../../program/command.ts';
-import { parseCount } from '../vm-options.ts';
+import { parseCount } from '../../program/count-option.ts';
 import { DEFAULT_LIMITS } from './copy-limits.ts';
 import { leftOutText } from './left-out.ts';
 

@@ -1,4 +1,3 @@
-import { isCursor } from '../../../protocol/api/jobs.ts';
 import { VMM_SIGNALS, type VmmSignal } from '../../../protocol/vmm-signal.ts';
 import type { ArgumentDefinition } from '../../program/command.ts';
 import { badOption } from '../guest-env.ts';
@@ -10,20 +9,6 @@ export const ONE_JOB: ArgumentDefinition = {
   isRequired: true,
   kind: 'other',
 };
-
-/**
- * Returns the cursor that `--after` names.
- *
- * @throws {AppError} USAGE_OPTION_VALUE
- */
-export function cursorOf(given: string | undefined): string | undefined {
-  if (given === undefined || isCursor(given)) return given;
-  throw badOption('--after', {
-    value: given,
-    why: 'it is not a cursor',
-    hint: 'give the number that banger vm job logs or banger vm attach has printed, or 0 for the beginning',
-  });
-}
 
 /**
  * Returns the signal that `--signal` names, with or without SIG.

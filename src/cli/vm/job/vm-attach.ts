@@ -1,6 +1,6 @@
 import { defineCommand } from '../../program/command.ts';
 import { ONE_VM } from '../one-vm.ts';
-import { AFTER_OPTION, cursorOf, ONE_JOB } from './job-args.ts';
+import { AFTER_OPTION, ONE_JOB } from './job-args.ts';
 
 /** `banger vm attach` */
 export const vmAttach = defineCommand({
@@ -20,6 +20,7 @@ export const vmAttach = defineCommand({
   options: { after: AFTER_OPTION },
   runsGuestCommand: true,
   async run({ args: [ref = '', jobId = ''], options }, context) {
+    const { cursorOf } = await import('./cursor.ts');
     const { attachToJob } = await import('./attach-to-job.ts');
     return await attachToJob({ ref, jobId, after: cursorOf(options.after) }, context);
   },

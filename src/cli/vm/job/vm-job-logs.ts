@@ -1,7 +1,7 @@
 import { AppError } from '../../../base/errors.ts';
 import { defineCommand } from '../../program/command.ts';
 import { ONE_VM } from '../one-vm.ts';
-import { AFTER_OPTION, cursorOf, ONE_JOB } from './job-args.ts';
+import { AFTER_OPTION, ONE_JOB } from './job-args.ts';
 
 /** `banger vm job logs` */
 export const vmJobLogs = defineCommand({
@@ -24,6 +24,7 @@ export const vmJobLogs = defineCommand({
   },
   async run({ args: [ref = '', jobId = ''], options }, context) {
     const { follow: isFollowed, json: isJson } = options;
+    const { cursorOf } = await import('./cursor.ts');
     const after = cursorOf(options.after);
     if (isFollowed && isJson) {
       throw new AppError('USAGE_OPTIONS', 'Cannot use --json with --follow: JSON is one value', {

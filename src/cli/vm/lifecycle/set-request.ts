@@ -2,10 +2,10 @@ import { AppError } from '../../../base/errors.ts';
 import { parseSize } from '../../../base/text/size.ts';
 import type { SetVmRequest } from '../../../protocol/api/vm-requests.ts';
 import { MIN_MEMORY_MIB } from '../../../protocol/vm-limits.ts';
+import { parseCount } from '../../program/count-option.ts';
 import { ProblemList } from '../../program/problems.ts';
-import { rulesOf } from '../allow-option.ts';
+import { rulesOf } from '../create-request.ts';
 import { namesOf, type SecretPlace, secretsOf } from '../secret-option.ts';
-import { parseCount } from '../vm-options.ts';
 
 /** Option values of `vm set`. */
 export interface SetOptions {

@@ -29,9 +29,9 @@ export const vmCreate = defineCommand({
   },
   async run({ options }, context) {
     const { ProblemList } = await import('../../program/problems.ts');
-    const { createRequestOf } = await import('../vm-options.ts');
+    const { createRequestOf } = await import('../create-request.ts');
     const problems = new ProblemList();
-    const request = createRequestOf(options, { settings: context.settings(), problems, ...context.io });
+    const request = createRequestOf(options, { settings: await context.settings(), problems, ...context.io });
     problems.throwAny();
     const wanted = { ...request, ...(options.noStart ? { noStart: true } : {}) };
     if (options.detach) return await detach(wanted, { options, context });

@@ -65,7 +65,7 @@ export const vmRun = defineCommand({
   async run(invocation, context) {
     const { planOf } = await import('./plan.ts');
     const plan = planOf(invocation, {
-      settings: context.settings(),
+      settings: await context.settings(),
       env: context.io.env,
       cwd: () => context.io.cwd,
     });
