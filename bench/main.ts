@@ -4,7 +4,6 @@ import { parseArgs } from 'node:util';
 import { ensureDefaultImage } from '../scripts/test/default-image.ts';
 import type { Abortable } from '../src/base/abort.ts';
 import { messageOf } from '../src/base/errors.ts';
-import { writeFileAtomic } from '../src/base/files/atomic-file.ts';
 import { interruptSignal } from '../test/support/interrupt-signal.ts';
 import { type Lab, openLab } from './lab.ts';
 import { describeMachine } from './machine.ts';
@@ -14,6 +13,7 @@ import { compare, problemsOf } from './report/compare.ts';
 import { parseExpectations } from './report/expectations.ts';
 import { jsonDocument } from './report/json.ts';
 import { markdownTable } from './report/table.ts';
+import { drawCharts, writePage } from './report/write-page.ts';
 import { withVm } from './with-vm.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -22,9 +22,11 @@ const named = (isOnRequest: boolean): string =>
     .map(({ name }) => name)
     .join(', ');
 const USAGE = `usage: npm run bench -- [--quick] [--write] [--json] [--check] [--tree DIR] [MEASUREMENT]...
+       npm run bench -- --charts
 
   --quick   few runs and a small tree: figures to look at, not to publish
-  --write   put the table into docs/performance.md
+  --write   put the table into docs/performance.md, and draw its charts in docs/charts
+  --charts  only draw the charts of the figures that docs/performance.md has; measures nothing
   --json    print one JSON document instead of the table (npm run --silent bench -- --json)
   --check   exit with 1 when a row is beyond its ceiling in bench/expectations.json, or has none
   --tree    a git working tree for large-tree, which measures a copy of it; without one it makes its own,
@@ -36,10 +38,6 @@ const USAGE = `usage: npm run bench -- [--quick] [--write] [--json] [--check] [-
 measurements: ${named(false)}
 only when named: ${named(true)}
 `;
-
-/** The marks in docs/performance.md between which the table is written. */
-const BEGIN_MARK = '<!-- begin of the measured table -->\n';
-const END_MARK = '<!-- end of the measured table -->';
 
 try {
   process.exitCode = await main(interruptSignal());
@@ -59,6 +57,7 @@ async function main(signal: AbortSignal): Promise<number> {
     options: {
       quick: { type: 'boolean' },
       write: { type: 'boolean' },
+      charts: { type: 'boolean' },
       json: { type: 'boolean' },
       check: { type: 'boolean' },
       tree: { type: 'string' },
@@ -67,6 +66,10 @@ async function main(signal: AbortSignal): Promise<number> {
   });
   if (values.help) {
     process.stdout.write(USAGE);
+    return 0;
+  }
+  if (values.charts) {
+    await drawCharts(ROOT);
     return 0;
   }
   const unknown = positionals.filter((name) => !MEASUREMENTS.some((one) => one.name === name));
@@ -91,7 +94,7 @@ async function main(signal: AbortSignal): Promise<number> {
   process.stdout.write(values.json ? jsonDocument(compare(measured, expectations)) : markdownTable(rows));
   if (values.write) {
     const text = `${await machineOf(lab, { signal })}.\n\n${markdownTable(rows)}`;
-    await writeInto(join(ROOT, 'docs', 'performance.md'), text);
+    await writePage(ROOT, text);
   }
   const problems = values.check ? problemsOf(measured, expectations) : [];
   for (const problem of problems) process.stderr.write(`beyond expectations: ${problem}\n`);
@@ -103,14 +106,4 @@ async function machineOf(lab: Lab, { signal }: Abortable): Promise<string> {
   return await withVm(lab, { signal }, ({ runtime }) =>
     describeMachine({ vmm: runtime?.vmm ?? '', accelerator: runtime?.accelerator ?? '', signal }),
   );
-}
-
-async function writeInto(path: string, text: string): Promise<void> {
-  const old = await readFile(path, 'utf8');
-  const [before, rest] = old.split(BEGIN_MARK);
-  const [, after] = rest?.split(END_MARK) ?? [];
-  if (before === undefined || after === undefined) {
-    throw new Error(`Cannot write the table to "${path}": its marks are missing`);
-  }
-  await writeFileAtomic(path, `${before}${BEGIN_MARK}\n${text}\n${END_MARK}${after}`, { mode: 0o644 });
 }

@@ -68,7 +68,7 @@ export const suspendFork: Measurement = {
         row('many-forks', forks.many, {
           what: `${FORKS} forks, all of them answering, then deleted`,
           floor: floors.migration + floors.many,
-          floorIs: `${MIGRATION_FLOOR} + ${FORKS} bare QEMUs at once that go on with it`,
+          floorIs: `${MIGRATION_FLOOR} + ${FORKS} bare QEMUs at once that continue from it`,
           goals: [{ median: 8000 }, { ratio: 1.5 }],
           spans: forks.spans.ofMany,
         }),
