@@ -16,7 +16,9 @@ import (
 
 const (
 	// maxSessions bounds the connections that are ended here at once: each has buffers for TLS on both sides.
-	maxSessions      = 128
+	maxSessions = 128
+	// maxRequests bounds the requests that are under way at once, on all connections.
+	maxRequests      = 512
 	handshakeTime    = 20 * time.Second
 	headerTime       = 30 * time.Second
 	idleTime         = 5 * time.Minute
@@ -48,6 +50,7 @@ type Proxy struct {
 	log      Log
 	current  atomic.Pointer[set]
 	sessions chan struct{}
+	requests chan struct{}
 	server   *http.Server
 	accepted chan net.Conn
 	started  sync.Once
@@ -58,7 +61,8 @@ type Proxy struct {
 // New returns a proxy without secrets. It trusts servers as roots says; log may be nil.
 func New(roots *x509.CertPool, log Log) *Proxy {
 	made := &Proxy{
-		roots: roots, log: log, sessions: make(chan struct{}, maxSessions), accepted: make(chan net.Conn), done: make(chan struct{}),
+		roots: roots, log: log, sessions: make(chan struct{}, maxSessions), requests: make(chan struct{}, maxRequests),
+		accepted: make(chan net.Conn), done: make(chan struct{}),
 	}
 	made.current.Store(&set{})
 	protocols := new(http.Protocols)

@@ -14,6 +14,7 @@ import (
 	"net/http/httputil"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"banger.dev/host/internal/net/policy/rule"
@@ -46,6 +47,17 @@ func (p *Proxy) serve(answer http.ResponseWriter, request *http.Request) {
 		refuse(answer, http.StatusMisdirectedRequest, "the server has no secrets any more")
 		return
 	}
+	if why := unclear(request); why != "" {
+		refuse(answer, http.StatusBadRequest, why)
+		return
+	}
+	select {
+	case p.requests <- struct{}{}:
+		defer func() { <-p.requests }()
+	default:
+		refuse(answer, http.StatusServiceUnavailable, "too many requests to servers of secrets are under way")
+		return
+	}
 	made := newSwap(secrets)
 	// What the guest asks for stays as it is; the copy has the values.
 	header := request.Header.Clone()
@@ -63,12 +75,27 @@ func (p *Proxy) serve(answer http.ResponseWriter, request *http.Request) {
 		}
 	}
 	from.start(request.ProtoMajor >= 2)
-	if len(made.used) > 0 {
+	without := made.redaction()
+	if len(without.sent) > 0 {
 		// An answer that is encoded cannot be searched.
 		header.Set("Accept-Encoding", "identity")
+		header.Del("Sec-Websocket-Extensions")
 	}
-	ctx := context.WithValue(request.Context(), swapKey{}, &changes{made.redaction(), header, query})
+	ctx := context.WithValue(request.Context(), swapKey{}, &changes{without, header, query})
 	from.forwards.ServeHTTP(answer, request.WithContext(ctx))
+}
+
+// unclear returns why a server could take a request for another one than this program does, or nothing.
+func unclear(request *http.Request) string {
+	switch {
+	case request.URL.Opaque != "":
+		return "the target of the request is neither a path nor a URL"
+	case strings.ContainsFunc(request.URL.RawQuery, func(char rune) bool { return char <= ' ' || char == 0x7f }):
+		return "the query of the request has a space or a control character"
+	case len(request.Header["Authorization"]) > 1:
+		return "the request has more than one Authorization"
+	}
+	return ""
 }
 
 // changes are what differs between the guest's request and the one that is sent.
@@ -95,10 +122,15 @@ func (s *session) rewrite(request *httputil.ProxyRequest) {
 	request.Out.URL.Scheme = "https"
 	request.Out.URL.Host = net.JoinHostPort(s.host, strconv.Itoa(int(s.port)))
 	request.Out.URL.RawQuery = with.query
-	request.Out.Host = request.In.Host
+	request.Out.Host = s.name(request.In.Host)
 	for name := range request.Out.Header {
-		if values, isKnown := with.header[name]; isKnown && !slices.Contains(ofConnection, name) {
+		if slices.Contains(ofConnection, name) {
+			continue
+		}
+		if values, isKnown := with.header[name]; isKnown {
 			request.Out.Header[name] = values
+		} else {
+			request.Out.Header.Del(name)
 		}
 	}
 	// The proxy is none that servers should know of: it leaves such fields of the guest alone.
@@ -119,9 +151,14 @@ var ofConnection = []string{"Connection", "Te", "Upgrade"}
 func modify(response *http.Response) error {
 	with := response.Request.Context().Value(swapKey{}).(*changes)
 	with.redaction.header(response.Header)
-	if len(with.redaction.sent) > 0 && response.StatusCode != http.StatusSwitchingProtocols {
-		response.Body = with.redaction.body(response.Body, func() { with.redaction.header(response.Trailer) })
+	if len(with.redaction.sent) == 0 {
+		return nil
 	}
+	if connection, isUpgraded := response.Body.(io.ReadWriteCloser); isUpgraded && response.StatusCode == http.StatusSwitchingProtocols {
+		response.Body = with.redaction.upgraded(connection)
+		return nil
+	}
+	response.Body = with.redaction.body(response.Body, func() { with.redaction.header(response.Trailer) })
 	return nil
 }
 
@@ -148,6 +185,15 @@ func (s *session) isFor(given string) bool {
 		host, port = name, number
 	}
 	return rule.Canonical(host) == s.host && (port == "" && s.port == 443 || port == strconv.Itoa(int(s.port)))
+}
+
+// name returns the host of a request, which isFor allows, as the server is told it. Nothing in it is of the
+// guest.
+func (s *session) name(given string) string {
+	if _, _, err := net.SplitHostPort(given); err == nil {
+		return net.JoinHostPort(s.host, strconv.Itoa(int(s.port)))
+	}
+	return s.host
 }
 
 // failed answers a request that could not be sent.

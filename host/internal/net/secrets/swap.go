@@ -2,6 +2,8 @@ package secrets
 
 import (
 	"encoding/base64"
+	"encoding/json"
+	"html"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,15 +16,37 @@ type swap struct {
 	used map[string]bool
 	// missing is the name of a secret that the request needs and whose value is not known.
 	missing string
-	// sent are the texts that the request has in the place of others.
+	// sent are the texts that the server may have got in the place of others.
 	sent []pair
 }
 
 // pair is a text of the guest, and what was sent for it.
 type pair struct{ guest, sent string }
 
+// newSwap returns a swap for a server. All values that the server may have got, also by an earlier request,
+// are taken out of its answer.
 func newSwap(secrets []Secret) *swap {
-	return &swap{secrets: secrets, used: make(map[string]bool)}
+	made := &swap{secrets: secrets, used: make(map[string]bool)}
+	for _, each := range secrets {
+		for _, form := range formsOf(each.Value) {
+			made.note(each.Placeholder, form)
+		}
+	}
+	return made
+}
+
+// formsOf returns a value as servers write it: as it is, in a URL, in JSON and in HTML.
+func formsOf(value string) []string {
+	if value == "" {
+		return nil
+	}
+	forms := []string{value, url.QueryEscape(value), url.PathEscape(value), html.EscapeString(value)}
+	if quoted, err := json.Marshal(value); err == nil {
+		inJSON := string(quoted[1 : len(quoted)-1])
+		forms = append(forms, inJSON, strings.ReplaceAll(inJSON, "/", `\/`))
+	}
+	plain := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value)
+	return append(forms, plain, strings.ReplaceAll(plain, "/", `\/`))
 }
 
 // header replaces the values of all fields, which it changes in place.
@@ -58,10 +82,6 @@ func (s *swap) text(text string, encode func(string) string) string {
 		s.used[each.Name] = true
 		encoded := encode(each.Value)
 		pairs = append(pairs, each.Placeholder, encoded)
-		s.note(each.Placeholder, each.Value)
-		s.note(each.Placeholder, encoded)
-		s.note(each.Placeholder, url.QueryEscape(each.Value))
-		s.note(each.Placeholder, url.PathEscape(each.Value))
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
 }
