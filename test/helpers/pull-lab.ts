@@ -10,6 +10,7 @@ import {
 import { neverAborts } from '../../src/base/abort.ts';
 import type { OpenPull, PullPlan, WorkspacePulls } from '../../src/core/ports/workspace-pulls.ts';
 import { commitsCommand, pullCommand } from '../../src/core/vms/workspace/pull/pull-command.ts';
+import type { PulledFile, PullFileChoice } from '../../src/protocol/api/workspace-pull.ts';
 import { nullLog } from '../support/null-log.ts';
 import { put, type Scratch, unpack } from './scratch-repository.ts';
 
@@ -25,6 +26,11 @@ export interface PullLab {
   open(pulls?: WorkspacePulls, writesMarkers?: boolean): Promise<OpenPull & AsyncDisposable>;
   /** Reads the guest, plans, and applies when nothing is in the way. */
   pull(pulls?: WorkspacePulls): Promise<PullPlan>;
+  /** Reads the guest, plans, and applies what is chosen of the changes, when nothing is in the way. */
+  pullSome(
+    choose: (files: readonly PulledFile[]) => readonly PullFileChoice[],
+    writesMarkers?: boolean,
+  ): Promise<PullPlan & { isAll: boolean }>;
 }
 
 /** Sends `root` to a guest of that name. */
@@ -65,6 +71,15 @@ export async function openPullLab(scratch: Scratch, root: string, name = 'guest'
       const plan = await pull.plan({ signal });
       const isClean = plan.conflicts.length === 0 && plan.refused.length === 0;
       if (isClean && plan.paths.length > 0) await pull.apply({ signal });
+      return plan;
+    },
+    async pullSome(choose, writesMarkers) {
+      await using pull = await open(pulls, writesMarkers);
+      await readInto(scratch, pull, pullCommand(guest));
+      await pull.plan({ signal });
+      const plan = await pull.choose(choose(await pull.files({ signal })), { signal });
+      const isClean = writesMarkers || plan.conflicts.length === 0;
+      if (isClean && plan.refused.length === 0 && plan.paths.length > 0) await pull.apply({ signal });
       return plan;
     },
   };

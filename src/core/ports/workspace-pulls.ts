@@ -1,6 +1,11 @@
 import type { Readable } from 'node:stream';
 import type { Abortable } from '../../base/abort.ts';
-import type { PulledPath, PullProblem } from '../../protocol/api/workspace-pull.ts';
+import type {
+  PulledFile,
+  PulledPath,
+  PullFileChoice,
+  PullProblem,
+} from '../../protocol/api/workspace-pull.ts';
 
 /** What a pull merges, and into which working tree. */
 export interface PullChoice {
@@ -48,6 +53,21 @@ export interface OpenPull {
    * @throws {AppError} WORKSPACE_PULL_FAILED, WORKSPACE_GIT_*
    */
   plan(options: Abortable): Promise<PullPlan>;
+  /**
+   * The changes of each file of the plan, to choose from. A diff that is too large to be shown, or that shows
+   * nothing, is left out; then the file can only be chosen whole.
+   *
+   * @throws {AppError} WORKSPACE_PULL_FAILED when there are too many files
+   */
+  files(options: Abortable): Promise<PulledFile[]>;
+  /**
+   * Reduces the plan to what is chosen, and returns what is left of it. What is left out is not noted as
+   * pulled: the next pull offers it again. `isAll`: nothing was left out.
+   *
+   * @throws {AppError} WORKSPACE_PULL_STALE, with all paths, when chosen files would now change in another
+   * way; REQUEST_INVALID when a file has no such change
+   */
+  choose(choices: readonly PullFileChoice[], options: Abortable): Promise<PullPlan & { isAll: boolean }>;
   /**
    * Applies the plan: all of it, or nothing. Killed in the middle, it is finished or undone by
    * {@link WorkspacePulls.finishLeft}.

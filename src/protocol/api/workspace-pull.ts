@@ -14,9 +14,26 @@ import type { ValueOf } from '../../base/json-schema/schema.ts';
 /** What a pull does with conflicts: `refuse` changes nothing, `markers` writes them into the files. */
 export const PULL_CONFLICTS = ['refuse', 'markers'] as const;
 
+const pullChoice = closedObject({
+  path: text('of one of `files`'),
+  digest: text('of that file there: when it is another by now, nothing is changed'),
+  changes: optional(
+    list(
+      count(),
+      'which runs of removed and added lines, by their numbers from 0 through all hunks; default: all',
+    ),
+  ),
+  keepsMode: optional(truth('whether the file can be executed stays as it is')),
+});
+
+/** What of one file is pulled. */
+export type PullFileChoice = ValueOf<typeof pullChoice>;
+
 /** Body of `POST /v1/vms/REF/workspace/pull`. */
 export const pullWorkspaceRequest = closedObject({
   dryRun: optional(truth('only say what would be changed')),
+  hunks: optional(truth('also answer with `files`; needs `dryRun`')),
+  choices: optional(list(pullChoice, 'pull only this of what would be changed, and leave the rest')),
   conflicts: optional(oneOf(PULL_CONFLICTS, 'default: `refuse`')),
   expected: optional(
     text('digest of a pull with `dryRun`: if something else would be changed by now, nothing is'),
@@ -27,13 +44,26 @@ export const pullWorkspaceRequest = closedObject({
 });
 export type PullWorkspaceRequest = ValueOf<typeof pullWorkspaceRequest>;
 
-const pulledPath = object({
-  path: text('below the top of the working tree'),
-  action: oneOf(['add', 'modify', 'merge', 'delete'], '`merge`: both sides have changed it'),
-});
+const action = oneOf(['add', 'modify', 'merge', 'delete'], '`merge`: both sides have changed it');
+
+const pulledPath = object({ path: text('below the top of the working tree'), action });
 
 /** A file that a pull changes. */
 export type PulledPath = ValueOf<typeof pulledPath>;
+
+const pulledFile = object({
+  path: text('below the top of the working tree'),
+  action,
+  digest: text('names what would be changed in it'),
+  patch: text('hunks of a unified diff; empty when only the mode changes, or when the diff cannot be shown'),
+  isWhole: truth('only all of its changes can be pulled'),
+  note: optional(text('why its diff cannot be shown')),
+  oldMode: optional(text('as git has it, for example 100644; absent: there is no file')),
+  newMode: optional(text('as git has it; absent: the file is deleted')),
+});
+
+/** A file that a pull changes, with the changes. */
+export type PulledFile = ValueOf<typeof pulledFile>;
 
 const pullProblem = object({
   path: text('below the top of the working tree'),
@@ -54,6 +84,7 @@ export const pulledWorkspace = object({
   refused: list(pullProblem, 'files that are not written on the host; while there are any, nothing is'),
   skipped: list(pullProblem, 'changes that are left to the user'),
   digest: text('names what is, or would be, changed'),
+  files: optional(list(pulledFile, 'the changes in each of `paths`; only with `hunks`')),
 });
 export type PulledWorkspace = ValueOf<typeof pulledWorkspace>;
 

@@ -129,6 +129,7 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
   'vm workspace pull': [
     { words: 'made1 --dry-run' },
     { words: 'made1 --apply --conflicts markers -v' },
+    { words: 'made1 --hunks', status: 2 },
     { words: 'made1 --undo', status: 1 },
     { words: 'made1 --branch fix --json', status: 1 },
   ],

@@ -13,6 +13,8 @@ import { applyPlan, finishPull, undoPull } from './apply/apply-pull.ts';
 import type { BeforeStep } from './apply/carry-out.ts';
 import { PullJournals } from './apply/pull-journal.ts';
 import { pulledObjects, readPulled } from './apply/pulled-before.ts';
+import { filesToChoose } from './choose/files-to-choose.ts';
+import { narrowPlan } from './choose/narrow-plan.ts';
 import { GuestAnswer, type GuestList } from './guest/guest-answer.ts';
 import { GuestContents } from './guest/guest-contents.ts';
 import { openBranchPull } from './land-branch.ts';
@@ -122,6 +124,16 @@ async function openPull(
       const input = { root, list, pulledBefore, writesMarkers, runByGit };
       planned = await planMerge(git, input, { signal });
       return planned.shown;
+    },
+    async files({ signal }) {
+      invariant(planned !== undefined, 'a pull is shown without a plan');
+      return await filesToChoose(git, planned.steps, { signal });
+    },
+    async choose(choices, { signal }) {
+      invariant(planned !== undefined, 'a pull is reduced without a plan');
+      const narrowed = await narrowPlan(git, planned, { root, choices, runByGit, pulledBefore, signal });
+      planned = narrowed;
+      return { ...narrowed.shown, isAll: narrowed.isAll };
     },
     async apply({ signal }) {
       const plan = planned;

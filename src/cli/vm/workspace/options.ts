@@ -87,6 +87,7 @@ export const DIFF_OPTIONS = {
 export const PULL_OPTIONS = {
   dryRun: { type: 'flag', summary: 'only print what would be changed' },
   apply: { type: 'flag', summary: 'change the files without a question' },
+  hunks: { type: 'flag', summary: 'ask about each hunk, as git add -p does; needs a terminal' },
   conflicts: {
     type: 'value',
     value: 'how',

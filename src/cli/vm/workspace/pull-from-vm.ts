@@ -11,6 +11,7 @@ import { canAsk, confirm } from '../../context/confirm.ts';
 import type { CommandContext } from '../../context/context.ts';
 import type { Invocation } from '../../program/command.ts';
 import { ProblemList } from '../../program/problems.ts';
+import { pullHunks, requireAsking } from './hunks/pull-hunks.ts';
 import type { PULL_OPTIONS } from './options.ts';
 import { planLines } from './render-plan.ts';
 
@@ -25,6 +26,7 @@ export async function pullFromVm(
   const problems = new ProblemList();
   for (const problem of wrongOptions(options)) problems.add(problem);
   problems.throwAny();
+  if (options.hunks) requireAsking(context);
   const client = await context.client();
   if (options.undo) return await undo(client, ref, { options, context });
   if (options.branch !== undefined)
@@ -36,20 +38,34 @@ export async function pullFromVm(
   const run = (more: PullWorkspaceRequest): Promise<PulledWorkspace> =>
     context.follow(client.pullWorkspace(ref, { ...request, ...more }, { signal }), 'vm workspace');
   if (options.apply) return await show(await run({}), { options, context });
-  const plan = await run({ dryRun: true });
+  const plan = await run({ dryRun: true, ...(options.hunks ? { hunks: true } : {}) });
   if (options.dryRun || plan.paths.length === 0 || !mayApply(plan, options)) {
     return await show(plan, { options, context });
   }
-  if (options.json || !canAsk(context)) throw cannotAsk();
-  context.stderr.put(planLines(plan, context.errorStyle));
-  const question = `Change ${plural(plan.paths.length, 'file')} in ${printable(plan.root)}?`;
-  if (!(await confirm(question, context))) {
+  if (!options.hunks && (options.json || !canAsk(context))) throw cannotAsk();
+  const done = options.hunks
+    ? await pullHunks(plan, { pull: run, context })
+    : await pullAfterQuestion(plan, { pull: run, context });
+  if (!done) {
     context.notice('nothing was changed');
     return 1;
   }
-  const done = await run({ expected: plan.digest });
   context.notice(`${summary(done)}; to take it back: banger vm workspace pull ${ref} --undo`);
+  if (options.json) await context.printJson(done);
   return statusOf(done);
+}
+
+/** Shows a plan, asks, and pulls; `undefined` after a no. */
+async function pullAfterQuestion(
+  plan: PulledWorkspace,
+  {
+    pull,
+    context,
+  }: { pull: (request: PullWorkspaceRequest) => Promise<PulledWorkspace>; context: CommandContext },
+): Promise<PulledWorkspace | undefined> {
+  context.stderr.put(planLines(plan, context.errorStyle));
+  const question = `Change ${plural(plan.paths.length, 'file')} in ${printable(plan.root)}?`;
+  return (await confirm(question, context)) ? await pull({ expected: plan.digest }) : undefined;
 }
 
 async function show(
@@ -113,7 +129,7 @@ async function branch(
 }
 
 function wrongOptions(options: PullOptions): AppError[] {
-  const { branch: name, conflicts, undo: isUndo, dryRun, apply } = options;
+  const { branch: name, conflicts, undo: isUndo, dryRun, apply, hunks } = options;
   const found: AppError[] = [];
   const refuse = (code: string, message: string, hint?: string): void => {
     found.push(new AppError(code, message, { hint }));
@@ -122,6 +138,7 @@ function wrongOptions(options: PullOptions): AppError[] {
     isUndo && '--undo',
     dryRun && '--dry-run',
     apply && '--apply',
+    hunks && '--hunks',
     name !== undefined && '--branch',
   ];
   const given = hows.filter((how) => how !== false);

@@ -43,16 +43,17 @@ export async function mergeContents(
     const result =
       !isText || how === 'unset' || how === 'binary'
         ? { reason: `changed here and in the VM, and ${isText ? 'it is not text' : 'a filter converts it'}` }
-        : await mergeOne(git, file, { isUnion: how === 'union', signal });
+        : await mergeBlobs(git, file, { isUnion: how === 'union', signal });
     merged.set(file.path, result);
   }
   return merged;
 }
 
-async function mergeOne(
+/** Merges blobs as text; `isUnion`: lines that both sides have changed are taken from both. */
+export async function mergeBlobs(
   git: PullGit,
-  { base, ours, theirs }: BothChanged,
-  { isUnion, signal }: Abortable & { isUnion: boolean },
+  { base, ours, theirs }: Omit<BothChanged, 'path'>,
+  { isUnion = false, signal }: Abortable & { isUnion?: boolean },
 ): Promise<MergedContent> {
   const names = [];
   for (const [name, object] of Object.entries({ ours, base, theirs })) {

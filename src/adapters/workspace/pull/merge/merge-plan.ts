@@ -7,7 +7,7 @@ import { textOf } from '../../workspace-work.ts';
 import type { PulledEntries } from '../apply/pulled-before.ts';
 import type { GuestList } from '../guest/guest-answer.ts';
 import { filteredUnchanged, type PullGit, readSentTree, storeHostFiles } from '../pull-git.ts';
-import { type FileStamp, type HostPlace, HostSide } from './host-side.ts';
+import { type HostPlace, HostSide } from './host-side.ts';
 import { type BothChanged, mergeContents } from './merge-content.ts';
 import { isSame, mergeStep } from './merge-rule.ts';
 import type { PlannedStep } from './planned-step.ts';
@@ -69,7 +69,7 @@ export async function planMerge(
     if (entry) ours.set(path, entry);
   }
   const steps: PlannedStep[] = [];
-  const both: (BothChanged & { mode: string; before: FileStamp | undefined })[] = [];
+  const both: (BothChanged & { mode: string; found: Pick<PlannedStep, 'before' | 'sides'> })[] = [];
   const conflicts: PullProblem[] = [];
   const unresolved = new Set<string>();
   const conflict = (path: string, reason: string): void => {
@@ -79,8 +79,9 @@ export async function planMerge(
   for (const path of changed) {
     const place = places.get(path) ?? { kind: 'nothing' };
     const before = 'stamp' in place ? place.stamp : undefined;
-    const found = before ? { before } : {};
-    const step = mergeStep({ base: base(path), ours: ours.get(path), theirs: theirs(path) });
+    const sides = { base: base(path), ours: ours.get(path), theirs: theirs(path) };
+    const found = { ...(before ? { before } : {}), sides };
+    const step = mergeStep(sides);
     switch (step.do) {
       case 'write':
         steps.push({ path, action: ours.has(path) ? 'modify' : 'add', entry: step.entry, ...found });
@@ -89,7 +90,7 @@ export async function planMerge(
         steps.push({ path, action: 'delete', ...found });
         break;
       case 'merge':
-        both.push({ path, ...step, before });
+        both.push({ path, ...step, found });
         break;
       case 'conflict':
         conflict(path, step.reason);
@@ -99,7 +100,7 @@ export async function planMerge(
     }
   }
   const merged = await mergeContents(git, both, { signal });
-  for (const { path, mode, before } of both) {
+  for (const { path, mode, found } of both) {
     const result = merged.get(path) ?? { reason: 'changed here and in the VM' };
     if ('reason' in result) {
       conflict(path, result.reason);
@@ -112,10 +113,12 @@ export async function planMerge(
     }
     if (result.isClean || writesMarkers) {
       const entry = { mode, object: result.object };
-      steps.push({ path, action: 'merge', entry, ...(before ? { before } : {}) });
+      steps.push({ path, action: 'merge', entry, ...found });
     }
   }
-  await settlePlaces(steps, { host, places, conflict });
+  const settled = await settlePlaces(steps, host);
+  steps.splice(0, steps.length, ...settled.steps);
+  for (const { path, reason } of settled.inTheWay) conflict(path, reason);
   steps.sort((a, b) => (a.path < b.path ? -1 : 1));
   const refused = [...unsafe, ...(await refusedPaths(steps, { git, host, runByGit, signal }))];
   const pulled: PulledEntries = new Map(pulledBefore);
@@ -134,29 +137,21 @@ export async function planMerge(
 }
 
 /**
- * Turns steps that something else on the host is in the way of into conflicts: a file in place of a folder,
- * or a folder with files that the pull does not delete.
+ * Separates steps that something else on the host is in the way of: a file in place of a folder, or a folder
+ * with files that none of the steps deletes.
  */
-async function settlePlaces(
-  steps: PlannedStep[],
-  {
-    host,
-    places,
-    conflict,
-  }: {
-    host: HostSide;
-    places: ReadonlyMap<string, HostPlace>;
-    conflict: (path: string, reason: string) => void;
-  },
-): Promise<void> {
+export async function settlePlaces(
+  steps: readonly PlannedStep[],
+  host: HostSide,
+): Promise<{ steps: PlannedStep[]; inTheWay: { path: string; reason: string }[] }> {
   const gone = new Set(steps.filter(({ action }) => action === 'delete').map(({ path }) => path));
-  const kept: PlannedStep[] = [];
+  const settled = { steps: [] as PlannedStep[], inTheWay: [] as { path: string; reason: string }[] };
   for (const step of steps) {
-    const reason = await inTheWay(places.get(step.path) ?? { kind: 'nothing' }, { step, host, gone });
-    if (reason === undefined) kept.push(step);
-    else conflict(step.path, reason);
+    const reason = await inTheWay(await host.look(step.path), { step, host, gone });
+    if (reason === undefined) settled.steps.push(step);
+    else settled.inTheWay.push({ path: step.path, reason });
   }
-  steps.splice(0, steps.length, ...kept);
+  return settled;
 }
 
 async function inTheWay(
@@ -180,6 +175,7 @@ async function inTheWay(
   }
 }
 
-function digestOf(value: unknown): string {
+/** A digest of what a plan changes. */
+export function digestOf(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex');
 }

@@ -35,8 +35,11 @@ const USUAL_UMASK = 0o022;
  * Merges what a running guest has changed into the working tree that was copied into it, or says what that
  * would do. All or nothing: after a failure or a conflict, the working tree is as it was.
  *
- * @throws {AppError} WORKSPACE_UNKNOWN, WORKSPACE_PULL_* (CONFLICT, REFUSED with `details.paths`), VM_*,
- * GUEST_*
+ * With `choices`, only what they name of it. Conflicts and refused files that are not among them are none of
+ * its concern.
+ *
+ * @throws {AppError} WORKSPACE_UNKNOWN, WORKSPACE_PULL_* (CONFLICT, REFUSED, STALE with `details.paths`),
+ * REQUEST_INVALID, VM_*, GUEST_*
  */
 export async function pullWorkspace(
   world: PullWorld,
@@ -67,16 +70,22 @@ async function pullAlone(
   });
   const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.stream });
   await readGuest(agent, pull, { guestPath, signal });
-  const plan = await pull.plan({ signal });
+  const whole = await pull.plan({ signal });
+  const { isAll, ...plan } = request.choices
+    ? await pull.choose(request.choices, { signal })
+    : { ...whole, isAll: true };
   const shown = { root, guestPath, ...plan };
-  if (request.dryRun) return { ...shown, isApplied: false };
+  if (request.dryRun) {
+    const files = request.hunks ? { files: await pull.files({ signal }) } : {};
+    return { ...shown, isApplied: false, ...files };
+  }
   requireApplicable(plan, { root, vmName: record.name, request });
   const isApplied = plan.paths.length > 0;
   if (isApplied) {
     report({ event: 'progress', stage: 'pull', detail: `writing ${plural(plan.paths.length, 'file')}` });
     await pull.apply({ signal });
   }
-  const isWhole = plan.skipped.length === 0 && plan.conflicts.length === 0;
+  const isWhole = isAll && plan.skipped.length === 0 && plan.conflicts.length === 0;
   if (isWhole) await notePulled(agent, guestPath, { signal });
   return { ...shown, isApplied };
 }
@@ -122,7 +131,7 @@ function requireApplicable(
   {
     root,
     vmName,
-    request: { expected, conflicts: how },
+    request: { expected, conflicts: how, choices },
   }: { root: string; vmName: string; request: PullWorkspaceRequest },
 ): void {
   if (refused.length > 0) {
@@ -140,7 +149,9 @@ function requireApplicable(
       'WORKSPACE_PULL_CONFLICT',
       `Cannot pull into "${root}": ${plural(conflicts.length, 'file')} cannot be merged`,
       {
-        hint: 'nothing was changed; --conflicts markers writes both versions into text files',
+        hint: choices
+          ? 'nothing was changed; what is in the way must be chosen too'
+          : 'nothing was changed; --conflicts markers writes both versions into text files',
         details: { paths: conflicts.map(({ path }) => path), reasons: conflicts.map(({ reason }) => reason) },
       },
     );
