@@ -11,13 +11,17 @@ type Reader struct {
 	Output func(kind byte, data []byte) error
 }
 
-// Read reads the output of a job from the cursor on: what there is, or with isFollowed until the job has
-// ended. It returns the job as it was when there was no more output.
+// Read reads the output of a job from the cursor on: what there is now, however fast the job writes, or with
+// isFollowed until the job has ended. It returns the job as it was then.
 func (s *Store) Read(ctx context.Context, id string, cursor int64, isFollowed bool, to Reader) (View, error) {
 	s.mu.Lock()
 	j, err := s.find(id)
 	if err == nil && (cursor < 0 || cursor > j.output.next) {
 		err = ErrCursor
+	}
+	var now int64
+	if err == nil {
+		now = j.output.next
 	}
 	s.mu.Unlock()
 	if err != nil {
@@ -51,6 +55,9 @@ func (s *Store) Read(ctx context.Context, id string, cursor int64, isFollowed bo
 			return View{}, err
 		}
 		cursor = found.end()
+		if !isFollowed && view.IsRunning && cursor >= now {
+			return view, nil
+		}
 	}
 }
 

@@ -1,3 +1,4 @@
+import { AppError } from '../../../base/errors.ts';
 import type { JobEvent } from '../../../protocol/api/job-output.ts';
 import { type ByteString, byteString, type ExecExit } from '../../../protocol/guest.ts';
 
@@ -13,11 +14,19 @@ export interface JobLogReport {
   exit?: ExecExit;
 }
 
-/** Collects the output of a job, of which a guest has a few MiB. */
+/** Most output that is collected, in `bytes`. An honest guest has a few MiB. */
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Collects the output of a job that a guest has.
+ *
+ * @throws {AppError} GUEST_PROTOCOL when it goes on and on; those of `events`.
+ */
 export async function jobLogReport(events: AsyncIterable<JobEvent>): Promise<JobLogReport> {
   const parts: { stream: 'stdout' | 'stderr'; chunks: Buffer[] }[] = [];
   let droppedBytes = 0;
   let cursor = 0;
+  let bytes = 0;
   let exit: ExecExit | undefined;
   for await (const event of events) {
     switch (event.kind) {
@@ -27,6 +36,14 @@ export async function jobLogReport(events: AsyncIterable<JobEvent>): Promise<Job
         break;
       case 'stdout':
       case 'stderr': {
+        bytes += event.chunk.length;
+        if (bytes > MAX_OUTPUT_BYTES) {
+          throw new AppError(
+            'GUEST_PROTOCOL',
+            `Cannot collect the output of the job: the guest sent more than ${MAX_OUTPUT_BYTES} bytes`,
+            { hint: 'banger vm job logs without --json prints it as it comes' },
+          );
+        }
         const last = parts.at(-1);
         if (last?.stream === event.kind) last.chunks.push(event.chunk);
         else parts.push({ stream: event.kind, chunks: [event.chunk] });
