@@ -63,7 +63,7 @@ func DeleteBridge(name string) error {
 		if len(ports) > 0 {
 			return refusal.New(refusal.Conflict, "%s still has taps, such as %s", name, ports[0].Attrs().Name)
 		}
-		if err := netlink.LinkDel(bridge); err != nil {
+		if err := deleteLink(bridge); err != nil {
 			return fmt.Errorf("deleting %s: %w", name, err)
 		}
 	}

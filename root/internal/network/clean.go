@@ -20,7 +20,7 @@ func Clean(owner uint32) ([]string, error) {
 	var deleted []string
 	var failures []error
 	remove := func(link netlink.Link) {
-		if err := netlink.LinkDel(link); err != nil {
+		if err := deleteLink(link); err != nil {
 			failures = append(failures, fmt.Errorf("deleting %s: %w", link.Attrs().Name, err))
 			return
 		}
@@ -40,6 +40,9 @@ func Clean(owner uint32) ([]string, error) {
 			remove(link)
 		}
 	}
-	failures = append(failures, firewall.RemoveAll())
-	return deleted, errors.Join(failures...)
+	// What could not be deleted stays closed.
+	if len(failures) > 0 {
+		return deleted, errors.Join(failures...)
+	}
+	return deleted, firewall.RemoveAll()
 }

@@ -27,6 +27,9 @@ const (
 	maxTaps    = 1024
 )
 
+// deleteLink deletes a link; tests have it fail.
+var deleteLink = netlink.LinkDel
+
 // refuseMore returns an error if as many links with this mark exist as may.
 func refuseMore(mark string, limit int) error {
 	links, err := netlink.LinkList()

@@ -26,7 +26,7 @@ func CreateTap(name, onBridge string, owner uint32) error {
 		return err
 	}
 	if tap != nil && (isUnfinished(tap) || isSpoiled(tap, owner)) {
-		if err := netlink.LinkDel(tap); err != nil {
+		if err := deleteLink(tap); err != nil {
 			return fmt.Errorf("deleting what is left of %s: %w", name, err)
 		}
 		tap = nil
@@ -42,6 +42,10 @@ func CreateTap(name, onBridge string, owner uint32) error {
 		return err
 	}
 	if err := addTap(name, bridge, owner); err != nil {
+		// A tap that is left stays closed.
+		if left, failure := find(name); left != nil || failure != nil {
+			return errors.Join(err, failure)
+		}
 		return errors.Join(err, firewall.Remove(name))
 	}
 	return nil
@@ -58,7 +62,7 @@ func keepTap(tap *netlink.Tuntap, bridge *netlink.Bridge) error {
 	return firewall.AddTap(tap.Name)
 }
 
-func addTap(name string, bridge *netlink.Bridge, owner uint32) (err error) {
+func addTap(name string, bridge *netlink.Bridge, owner uint32) error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = name
 	tap := &netlink.Tuntap{
@@ -74,11 +78,17 @@ func addTap(name string, bridge *netlink.Bridge, owner uint32) (err error) {
 	for _, fd := range tap.Fds {
 		fd.Close()
 	}
-	defer func() {
-		if err != nil {
-			netlink.LinkDel(tap)
-		}
-	}()
+	if err := finishTap(tap, bridge); err != nil {
+		return errors.Join(err, deleteLink(tap))
+	}
+	return nil
+}
+
+// finishTap is setTapUp; tests have it fail.
+var finishTap = setTapUp
+
+func setTapUp(tap *netlink.Tuntap, bridge netlink.Link) error {
+	name := tap.Attrs().Name
 	steps := []func() error{
 		func() error { return netlink.LinkSetAlias(tap, tapMark) },
 		func() error { return withoutIPv6(name) },
@@ -129,7 +139,7 @@ func DeleteTap(name string, owner uint32) error {
 		return err
 	}
 	if tap != nil {
-		if err := netlink.LinkDel(tap); err != nil {
+		if err := deleteLink(tap); err != nil {
 			return fmt.Errorf("deleting %s: %w", name, err)
 		}
 	}

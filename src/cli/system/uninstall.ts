@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Abortable, poll } from '../../base/abort.ts';
-import { AppError, isAppError, isErrno } from '../../base/errors.ts';
+import { AppError, isAppError, isErrno, printable } from '../../base/errors.ts';
+import { shellWord } from '../../base/text/shell-word.ts';
 import { SYSTEM } from '../../config/system-install.ts';
 import type { CommandContext } from '../context/context.ts';
 import { applySteps, givenWords, requireSystemd } from './apply.ts';
@@ -62,9 +63,14 @@ async function refuseRunning(context: CommandContext): Promise<void> {
   }
   const running = (await client.listVms({ signal })).filter(({ state }) => state === 'running');
   if (running.length === 0) return;
-  const names = running.map(({ name }) => name);
-  throw new AppError('SYSTEM_VMS_RUN', `Cannot remove the services: ${names.join(', ')} still run`, {
-    hint: `banger vm stop ${names.join(' ')}; or end them with --force`,
+  throw vmsRun(running.map(({ name }) => name));
+}
+
+/** Says that VMs run. Their names come from the owner's daemon, and root may paste the hint. */
+export function vmsRun(names: readonly string[]): AppError {
+  const shown = names.map(printable);
+  return new AppError('SYSTEM_VMS_RUN', `Cannot remove the services: ${shown.join(', ')} still run`, {
+    hint: `banger vm stop ${shown.map(shellWord).join(' ')}; or end them with --force`,
     details: { names },
   });
 }

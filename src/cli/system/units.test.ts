@@ -17,6 +17,8 @@ test('the helper can only change the network, and nothing that it started ends w
     'ProtectSystem=strict',
     'ProtectHome=yes',
     'RestrictAddressFamilies=AF_UNIX AF_NETLINK',
+    'SystemCallFilter=@system-service',
+    'SystemCallFilter=~@privileged @resources',
     'KillMode=process',
     'SendSIGKILL=no',
   ])
