@@ -85,6 +85,7 @@ const runReport = object({
       createMs: count(),
       workspaceMs: optional(count()),
       toolingMs: optional(count()),
+      waitMs: optional(count()),
       commandMs: optional(count()),
       totalMs: count(),
     },

@@ -84,6 +84,10 @@ describe('the folder and the variables of a guest command', () => {
       [['-e', '=1', '--', 'true'], /"=1" for --env: the name is empty/],
       [['-d', '-e', 'A=1'], /Cannot use --env with --detach/],
       [['-d', '-w', '/srv'], /Cannot use --workdir with --detach/],
+      [['--wait-for-port', '80', '--', 'true'], /Cannot use --wait-for-port without --detach/],
+      [['-d', '--timeout', '5s'], /Cannot use --timeout with --detach/],
+      [['-d', '--wait-for-port', '70000'], /"70000" for --wait-for-port: it is not a port/],
+      [['-d', '--wait-for-command', ' '], /" " for --wait-for-command: it is empty/],
     ] as const) {
       const ran = await lab.run(['vm', 'run', ...words]);
       assert.equal(ran.status, 2, ran.stderr);

@@ -81,3 +81,38 @@ test('wrong options are refused before anything is waited for', async () => {
     assert.match(ran.stderr, said);
   }
 });
+
+test('vm run -d waits for a port and a command, and leaves the VM when they do not come', async () => {
+  const run = (...argv: string[]): Promise<CliResult> =>
+    runCli(['vm', 'run', '-d', ...argv], {
+      env: lab.env,
+      cwd: lab.dir,
+      stdin: new PassThrough().end(),
+      signals: new FakeSignals(),
+    });
+  lab.guests.hasOldAgent = false;
+  lab.guests.ports = new Set();
+  let isListening = false;
+  const soon = setTimeout(() => {
+    isListening = true;
+    lab.guests.ports?.add(8080);
+  }, 500);
+  const ready = await run(
+    '--name',
+    'ready',
+    '--wait-for-port',
+    '8080',
+    '--wait-for-command',
+    'true',
+    '--json',
+  );
+  clearTimeout(soon);
+  assert.deepEqual([ready.status, isListening], [0, true], ready.stderr);
+  const { timings } = JSON.parse(ready.stdout) as { timings: { waitMs: number; totalMs: number } };
+  assert.ok(timings.waitMs > 0 && timings.waitMs <= timings.totalMs);
+  const late = await run('--name', 'late', '--wait-for-command', 'echo why; exit 3', '--timeout', '1s');
+  assert.equal(late.status, 125);
+  assert.match(late.stderr, /did not succeed within 1.*last ended with status 3.*why/s);
+  assert.match(late.stderr, /vm "late" is still running/);
+  assert.equal((await lab.client.showVm('late', { signal })).state, 'running');
+});

@@ -26,8 +26,7 @@ export function waitRequestOf({ until, forPort, forCommand, timeout }: WaitOptio
   const isForGuest = forPort !== undefined || forCommand !== undefined;
   const condition = problems.attempt(() => parseCondition(until ?? (isForGuest ? 'ready' : 'stopped')));
   const given = problems.attempt(() => timeLimitOf(timeout));
-  const port = problems.attempt(() => portOf(forPort));
-  const command = problems.attempt(() => commandOf(forCommand));
+  const guest = problems.attempt(() => guestConditionsOf({ forPort, forCommand, prefix: '--for' }));
   if (isForGuest && until !== undefined && until !== 'ready') {
     const flag = forPort === undefined ? '--for-command' : '--for-port';
     problems.add(
@@ -43,12 +42,46 @@ export function waitRequestOf({ until, forPort, forCommand, timeout }: WaitOptio
   }
   problems.throwAny();
   const timeoutMs = given ?? (isForGuest ? GUEST_TIMEOUT_MS : undefined);
+  return { until: condition ?? 'stopped', ...guest, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+}
+
+/**
+ * What programs in the guest must have come to; `prefix` is that of the two options. All problems are
+ * reported at once.
+ *
+ * @throws {AppError} USAGE_OPTION_VALUE.
+ */
+function guestConditionsOf({
+  forPort,
+  forCommand,
+  prefix,
+}: Pick<WaitOptions, 'forPort' | 'forCommand'> & { prefix: string }): Pick<
+  WaitForVmRequest,
+  'forPort' | 'forCommand'
+> {
+  const problems = new ProblemList();
+  const port = problems.attempt(() => portOf(forPort, `${prefix}-port`));
+  const command = problems.attempt(() => commandOf(forCommand, `${prefix}-command`));
+  problems.throwAny();
   return {
-    until: condition ?? 'stopped',
     ...(port === undefined ? {} : { forPort: port }),
     ...(command === undefined ? {} : { forCommand: command }),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
+}
+
+/**
+ * The request to wait for a VM that was just made until programs in its guest are ready; `undefined` when
+ * nothing is waited for. `timeoutMs`: default 2 minutes.
+ *
+ * @throws {AppError} USAGE_OPTION_VALUE.
+ */
+export function waitAfterStart(
+  conditions: Pick<WaitOptions, 'forPort' | 'forCommand'>,
+  { timeoutMs = GUEST_TIMEOUT_MS }: { timeoutMs: number | undefined },
+): WaitForVmRequest | undefined {
+  const guest = guestConditionsOf({ ...conditions, prefix: '--wait-for' });
+  if (Object.keys(guest).length === 0) return undefined;
+  return { until: 'ready', ...guest, timeoutMs };
 }
 
 /** What is printed for a VM that was waited for. */
@@ -70,20 +103,20 @@ function parseCondition(text: string): WaitCondition {
   );
 }
 
-function portOf(text: string | undefined): number | undefined {
+function portOf(text: string | undefined, flag: string): number | undefined {
   if (text === undefined) return undefined;
   const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
   if (port >= 1 && port <= 65_535) return port;
-  throw badOption('--for-port', {
+  throw badOption(flag, {
     value: text,
     why: 'it is not a port',
     hint: 'give a number from 1 to 65535',
   });
 }
 
-function commandOf(text: string | undefined): string | undefined {
+function commandOf(text: string | undefined, flag: string): string | undefined {
   if (text === undefined || (text.trim() !== '' && !text.includes('\0'))) return text;
-  throw badOption('--for-command', {
+  throw badOption(flag, {
     value: text,
     why: 'it is empty',
     hint: "give a command for the guest's shell, such as 'curl -fs localhost:8080'",

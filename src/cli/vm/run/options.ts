@@ -55,6 +55,18 @@ export const RUN_OPTIONS = {
     short: 'd',
     summary: 'exit once the VM is ready, and leave it running; not with a command or --rm',
   },
+  waitForPort: {
+    type: 'value',
+    value: 'port',
+    summary: 'with -d: exit only when something in the guest listens on this TCP port',
+  },
+  waitForCommand: {
+    type: 'value',
+    value: 'command',
+    kind: 'other',
+    summary:
+      "with -d: exit only when this command of the guest's shell succeeds; it is tried again and again",
+  },
   rm: { type: 'flag', summary: 'delete the VM when the command, the shell or banger ends' },
   verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
   json: {

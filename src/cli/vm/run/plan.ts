@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { AppError } from '../../../base/errors.ts';
 import type { Environment, Settings } from '../../../config/settings.ts';
-import type { CreateVmRequest } from '../../../protocol/api/vm-requests.ts';
+import type { CreateVmRequest, WaitForVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { WorkspaceChoice } from '../../../protocol/api/workspace.ts';
 import type { GivenShape } from '../../devcontainer/run/plan-run.ts';
 import type { Invocation, OptionValues } from '../../program/command.ts';
@@ -9,6 +9,7 @@ import { ProblemList } from '../../program/problems.ts';
 import { createRequestOf } from '../create-request.ts';
 import { commandOf } from '../guest-command.ts';
 import { environmentOf, userOf, workdirOf } from '../guest-env.ts';
+import { waitAfterStart } from '../lifecycle/wait-request.ts';
 import { timeLimitOf } from '../time-limit.ts';
 import { workspaceChoiceOf } from '../workspace/workspace-options.ts';
 import type { WayOut } from './bring-out.ts';
@@ -45,6 +46,8 @@ export interface RunPlan {
   timeoutMs?: number;
   isRemoved: boolean;
   isDetached: boolean;
+  /** what programs in the guest must have come to before `--detach` returns */
+  wait?: WaitForVmRequest;
   /** does not install tools */
   skipsBootstrap: boolean;
   /** what is copied to this host after the command */
@@ -77,6 +80,9 @@ export function planOf(
   const workdir = problems.attempt(() => workdirOf(options.workdir));
   const user = options.devcontainer ? problems.attempt(() => userOf(options.user)) : undefined;
   const timeoutMs = problems.attempt(() => timeLimitOf(options.timeout));
+  const wait = problems.attempt(() =>
+    waitAfterStart({ forPort: options.waitForPort, forCommand: options.waitForCommand }, { timeoutMs }),
+  );
   const hasCommand = trailing !== undefined || options.entrypoint;
   const hasFolder = args[0] !== undefined || options.workdir !== undefined;
   for (const problem of outProblems(options, { hasCommand, hasFolder })) problems.add(problem);
@@ -99,6 +105,7 @@ export function planOf(
       : { out: { patterns: options.out, dir: resolve(cwd(), options.outDir) } }),
     isRemoved: options.rm,
     isDetached: options.detach,
+    ...(wait === undefined ? {} : { wait }),
     skipsBootstrap: options.noBootstrap,
     isDryRun: options.dryRun,
     isJson: options.json,
@@ -136,6 +143,12 @@ function contradictions(
   const refuse = (field: string, message: string, hint: string): AppError =>
     new AppError('USAGE_OPTIONS', message, { hint, details: { field } });
   const found: AppError[] = [];
+  const isWaiting = options.waitForPort !== undefined || options.waitForCommand !== undefined;
+  if (isWaiting && !options.detach) {
+    const flag = options.waitForPort === undefined ? '--wait-for-command' : '--wait-for-port';
+    const message = `Cannot use ${flag} without --detach: it says when --detach returns`;
+    found.push(refuse('detach', message, 'add -d, or wait for a VM with banger vm wait'));
+  }
   if (options.detach && options.rm) {
     found.push(
       refuse('rm', 'Cannot use --detach with --rm: the VM would be deleted at once', 'leave one of them out'),
@@ -154,7 +167,7 @@ function contradictions(
     ['env', options.env.length > 0 && !options.devcontainer],
     ['workdir', options.workdir !== undefined],
     ['user', options.user !== undefined && options.devcontainer],
-    ['timeout', options.timeout !== undefined],
+    ['timeout', options.timeout !== undefined && !isWaiting],
   ] as const) {
     if (!options.detach || !isGiven) continue;
     const message = `Cannot use --${flag} with --detach: it applies to a command, and --detach runs none`;

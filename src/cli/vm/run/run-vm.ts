@@ -1,5 +1,6 @@
 import { isAppError, messageOf } from '../../../base/errors.ts';
 import { guestToolingLog } from '../../../config/paths.ts';
+import type { WaitForVmRequest } from '../../../protocol/api/vm-requests.ts';
 import type { PreparedWorkspace, WorkspaceTooling } from '../../../protocol/api/workspace.ts';
 import type { ExecExit, ExecStart } from '../../../protocol/guest.ts';
 import type { Vm } from '../../../protocol/vm.ts';
@@ -9,6 +10,7 @@ import { type Span, spansOf } from '../../context/spans.ts';
 import { formatElapsed } from '../../render/format.ts';
 import { stillRunning } from '../../render/still-running.ts';
 import { type GuestRun, statusOfExit } from '../../session/run-session.ts';
+import { outcomeOf } from '../lifecycle/wait-request.ts';
 import { startFolder } from '../start-folder.ts';
 import { announceUntracked } from '../workspace/workspace-options.ts';
 import { bootstrapNeeded, bootstrapTooling } from './bootstrap.ts';
@@ -47,6 +49,8 @@ export interface RunReport {
     createMs: number;
     workspaceMs?: number;
     toolingMs?: number;
+    /** of `--wait-for-port` and `--wait-for-command` */
+    waitMs?: number;
     commandMs?: number;
     totalMs: number;
   };
@@ -139,13 +143,19 @@ async function runInNewVm(parts: RunParts): Promise<Omit<RunReport, 'isDeleted'>
       ...(tooling ? { toolingMs: Math.round(readyAt - preparedAt) } : {}),
     };
     if (plan.isDetached) {
+      if (plan.wait) await waitForGuest(vm, plan.wait, { client, context });
+      const waitedAt = performance.now();
       return {
         vm,
         // With `--detach` nobody may read the warning, so the exit status tells a script that the tools are
         // missing.
         exitStatus: toolingError ? 1 : 0,
         ...failure,
-        timings: { ...timings, totalMs: Math.round(readyAt - begunAt) },
+        timings: {
+          ...timings,
+          ...(plan.wait ? { waitMs: Math.round(waitedAt - readyAt) } : {}),
+          totalMs: Math.round(waitedAt - begunAt),
+        },
         owned,
       };
     }
@@ -217,6 +227,16 @@ async function installTools(
     context.warn(`guest tooling bootstrap ${isAwaited ? 'failed' : 'start failed'}: ${reason}`);
     return reason;
   }
+}
+
+/** Waits until programs in a VM are ready. After a failure the VM stays, so that one can look why. */
+async function waitForGuest(
+  { id }: Vm,
+  request: WaitForVmRequest,
+  { client, context }: Pick<RunParts, 'client' | 'context'>,
+): Promise<void> {
+  context.progress.step(LABEL, `waiting until ${outcomeOf(request)}`);
+  await context.follow(client.waitForVm(id, request, { signal: context.signal }), LABEL);
 }
 
 async function startFolderOf(

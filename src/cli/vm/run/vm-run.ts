@@ -20,6 +20,8 @@ export const vmRun = defineCommand({
     '',
     'With --devcontainer, the devcontainer.json of the working tree says which image is pulled or built, which commands set the VM up, as which user and in which folder the command runs, and which ports are forwarded. Nothing of it runs on this host. banger devcontainer check says what of it counts.',
     '',
+    'With -d, --wait-for-port and --wait-for-command make banger return only when a program in the VM is ready, such as one that a devcontainer.json or a service of the image starts; --timeout then limits the wait, by default to 2 minutes. If it is not ready by then, the VM stays, and the exit status is 125.',
+    '',
     'The exit status is that of the command, 128+n when signal n killed it. It is 2 for wrong usage, 125 when banger failed, 126 or 127 when the command could not be started, 124 when --timeout ended it, 1 when -d could not install tools, 130 after Ctrl-C before the command ran.',
     'On a terminal the command gets a terminal too; else stdin, stdout and stderr pass through unchanged and separately, and SIGINT, SIGTERM and SIGHUP are passed on to the command. Ctrl-C twice within 2 seconds ends banger itself.',
     "With --json, stdout has one JSON value about the run, and all of the command's output goes to stderr.",
@@ -38,6 +40,10 @@ export const vmRun = defineCommand({
     {
       command: 'banger vm run -d --name web ./repo',
       does: 'Makes a VM with the working tree in it and leaves it running.',
+    },
+    {
+      command: 'banger vm run -d --devcontainer --wait-for-port 8080 ./repo',
+      does: 'Leaves a VM whose server, which its devcontainer.json starts, is ready for connections.',
     },
     {
       command: 'banger vm run --branch fix-login --from main ./repo',
