@@ -66,6 +66,11 @@ export interface PackedDelta extends Omit<PackedWorkspace, 'historyDepth'> {
   movedBranches: ReadonlyMap<string, string | undefined>;
   /** Those of the paths that the guest would lose, given what `apply.sh` printed. */
   lostPaths(printed: Buffer): string[];
+  /**
+   * After `done`: whether a file may have been changed between the moment at which its content was noted, for
+   * `keep` and for the guest, and that at which it was packed
+   */
+  changedMeanwhile(): Promise<boolean>;
 }
 
 /** Which part of a working tree is sent, and on which branch the guest starts. */

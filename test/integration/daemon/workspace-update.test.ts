@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, lstatSync, readFileSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
@@ -17,13 +27,19 @@ import { prepareIn, refusedPathsIn } from '../../support/prepare-in-lab.ts';
 
 const signal = neverAborts();
 
+/** First in the PATH of the lab. */
+let bin: string;
 let lab: DaemonLab;
 let scratch: Scratch;
 let count = 0;
 
 before(async () => {
+  bin = mkdtempSync(join(tmpdir(), 'bin-'));
+  const path = process.env['PATH'] ?? '';
+  process.env['PATH'] = `${bin}:${path}`;
   lab = await openDaemonLab();
   await lab.start();
+  process.env['PATH'] = path;
   scratch = makeScratch();
   await resultOf(lab.client.createVm({ name: 'web' }, { signal }));
 });
@@ -31,6 +47,7 @@ before(async () => {
 after(async () => {
   await lab[Symbol.asyncDispose]();
   scratch[Symbol.dispose]();
+  rmSync(bin, { recursive: true });
 });
 
 /** A repository of the host with three committed files, and where its copy in the guest is. */
@@ -317,4 +334,53 @@ test('random edits on both sides: the guest has the tree of the host beside its 
     ),
     { numRuns: 15 },
   );
+});
+
+/** Has the lab's `tar` save a file of the host, the first `times` times that it packs something. */
+function saveWhilePacking(path: string, times: number): Disposable & { saved(): number } {
+  const before = process.env['PATH'] ?? '';
+  const log = join(bin, 'saved');
+  const script = [
+    '#!/bin/sh',
+    `count=$(wc -l <'${log}')`,
+    `case $1 in --create) if [ "$count" -lt ${times} ]; then`,
+    `  echo x >>'${log}'; echo "saved $count" >'${path}.new' && mv '${path}.new' '${path}'; fi ;; esac`,
+    `PATH='${before}' exec tar "$@"`,
+  ];
+  writeFileSync(log, '');
+  writeFileSync(join(bin, 'tar'), `${script.join('\n')}\n`, { mode: 0o755 });
+  return {
+    saved: () => readFileSync(log, 'utf8').length / 2,
+    [Symbol.dispose]: () => rmSync(join(bin, 'tar')),
+  };
+}
+
+test('a file that is saved while it is packed reaches the guest with the content that is noted of it', async () => {
+  const { root, guest } = repository();
+  await prepare(root, guest);
+  put(root, 'a', 'two\n');
+  const path = join(root, 'a');
+  {
+    using tar = saveWhilePacking(path, 1);
+    await prepare(root, guest);
+    assert.equal(tar.saved(), 1);
+  }
+  assert.equal(textOf(guest, 'a'), 'saved 0\n');
+  assert.equal(scratch.git(guest, 'show', 'refs/banger/sent:a').toString(), 'saved 0\n');
+  assertSameToGit(scratch, root, guest);
+  // With another content noted, the guest's would count as its own work, which no copy overwrites.
+  put(root, 'a', 'three\n');
+  await prepare(root, guest);
+  assert.equal(textOf(guest, 'a'), 'three\n');
+});
+
+test('a file that is always being written does not keep a tree from the guest', async () => {
+  const { root, guest } = repository();
+  await prepare(root, guest);
+  put(root, 'a', 'two\n');
+  put(root, 'b', 'two\n');
+  using tar = saveWhilePacking(join(root, 'a'), 100);
+  await prepare(root, guest);
+  assert.equal(tar.saved(), 3);
+  assert.deepEqual([textOf(guest, 'a'), textOf(guest, 'b')], ['saved 2\n', 'two\n']);
 });

@@ -19,6 +19,7 @@ import {
   type WorkspaceWork,
 } from '../workspace-work.ts';
 import { applyFiles } from './apply-script.ts';
+import { isAnyChangedSince } from './changed-since.ts';
 import { writeGitChanges } from './delta-git-files.ts';
 import type { DeltaParts } from './delta-objects.ts';
 import { treeChanges } from './delta-tree.ts';
@@ -42,6 +43,8 @@ export async function packDelta(
   path: string,
   options: DeltaOptions,
 ): Promise<(PackedDelta & AsyncDisposable) | undefined> {
+  // Before git looks at any file.
+  const sinceMs = Date.now();
   await using undo = new ResourceStack();
   const work = await openWork(path, options);
   undo.defer('end the packing', async () => {
@@ -110,6 +113,7 @@ export async function packDelta(
     ...(kept?.head.commit === undefined ? {} : { sentHead: kept.head.commit }),
     movedBranches: git.movedBranches,
     lostPaths: (printed) => lostPaths(printed, changes),
+    changedMeanwhile: () => isAnyChangedSince(repository.root, made, { sinceMs, signal: tasks.signal }),
     tar,
     done,
     keep: async (dir) => {

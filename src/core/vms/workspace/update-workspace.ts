@@ -72,6 +72,32 @@ export async function stageUpdate(
   agent: GuestAgent,
   request: UpdateRequest,
 ): Promise<StagedUpdate | undefined> {
+  for (let tries = 1; tries < MOST_TRIES; tries += 1) {
+    const staged = await stageOnce(source, agent, request);
+    if (!staged) return undefined;
+    try {
+      // What has been sent is in the guest, beside its tree; the next try deletes it there.
+      if (staged.bytes === 0 || !(await staged.packed.changedMeanwhile())) return staged;
+    } catch (error) {
+      await staged.packed[Symbol.asyncDispose]();
+      throw error;
+    }
+    await staged.packed[Symbol.asyncDispose]();
+  }
+  return await stageOnce(source, agent, request);
+}
+
+/**
+ * How often a delta is sent because a file was saved while it was packed: the guest would have another
+ * content than is noted of it. A file that a program always writes is sent as it was read in the end.
+ */
+const MOST_TRIES = 3;
+
+async function stageOnce(
+  source: WorkspaceSource,
+  agent: GuestAgent,
+  request: UpdateRequest,
+): Promise<StagedUpdate | undefined> {
   const { path, guestPath, content, keptIn, look, signal, isDiscarding } = request;
   const asked = readBase(agent, request);
   asked.catch(() => {});
