@@ -152,7 +152,9 @@ export class Operations {
     const operation = this.get(id);
     const { kind, state, isCancellable } = operation.view;
     if (state !== 'running') {
-      throw new AppError('OPERATION_ENDED', `Cannot cancel ${kind} "${id}": it has ended (${state})`);
+      throw new AppError('OPERATION_ENDED', `Cannot cancel ${kind} "${id}": it has ended (${state})`, {
+        hint: 'there is nothing left to cancel; what runs now: banger operations list',
+      });
     }
     if (!isCancellable) {
       throw new AppError(

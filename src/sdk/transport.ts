@@ -207,8 +207,14 @@ async function answerOf(call: ClientRequest): Promise<Exchange> {
     socket.on('error', () => {});
     resolve({ response, socket });
   });
-  call.on('close', () => reject(new AppError('DAEMON_LOST', 'The connection closed without an answer')));
+  call.on('close', () => reject(unanswered()));
   return await promise;
+}
+
+function unanswered(): AppError {
+  return new AppError('DAEMON_LOST', 'The connection closed without an answer', {
+    hint: 'VMs keep running; try again, which also starts a daemon that has ended. Its log: banger daemon logs',
+  });
 }
 
 async function readJson(response: IncomingMessage, request: ApiRequest): Promise<unknown> {

@@ -26,7 +26,10 @@ export function unreachable({ endpoint, vmName }: Subject, state: string, cause?
 
 /** The link ended before the guest had answered. */
 export function lost(action: string, cause?: unknown): AppError {
-  return new AppError('GUEST_LOST', `Cannot ${action}: the link to the guest was lost`, { cause });
+  return new AppError('GUEST_LOST', `Cannot ${action}: the link to the guest was lost`, {
+    hint: 'banger vm show NAME says whether the VM still runs; if it does, try again',
+    cause,
+  });
 }
 
 /** The host speaks the agent's generation, but that generation lacks this request. */

@@ -117,5 +117,8 @@ function silent(forMs: number): AppError {
   return new AppError(
     'GUEST_LOST',
     `Cannot reach the guest agent any more: it has not answered for ${formatTime(forMs)}`,
+    {
+      hint: 'try again; if it stays silent, banger vm logs NAME shows its console, and banger vm kill NAME ends it',
+    },
   );
 }

@@ -80,5 +80,8 @@ export function createSink(stream: OutputStream, onFailed: (reason: AppError) =>
 /** A reader that has exited or a terminal that hung up is not an error; a full disk is. */
 function failureOf(error: unknown): AppError {
   if (isErrno(error, 'EPIPE', 'EIO', 'ECONNRESET', 'ERR_STREAM_DESTROYED')) return new OutputClosedError();
-  return new AppError('OUTPUT_FAILED', 'Cannot write the output', { cause: error });
+  return new AppError('OUTPUT_FAILED', 'Cannot write the output', {
+    hint: 'make room on the disk that the output goes to, or write it elsewhere',
+    cause: error,
+  });
 }

@@ -108,7 +108,9 @@ export class LiveVms {
     const vmName = (): string | undefined => this.#nameOf(vmId);
     if (!vm) {
       const name = vmName() ?? vmId;
-      throw new AppError('VM_NOT_RUNNING', `Cannot reach the guest of vm "${name}": it is not running`);
+      throw new AppError('VM_NOT_RUNNING', `Cannot reach the guest of vm "${name}": it is not running`, {
+        hint: `banger vm show ${name} says why; to run it again: banger vm start ${name}`,
+      });
     }
     const vmUser = (): string | undefined => this.#userOf(vmId);
     const cause = this.whySilent(vmId);

@@ -15,7 +15,7 @@ export async function whileRunning<T>(
   { signal, what }: Abortable & { what: string },
 ): Promise<T> {
   const ended = new AbortController();
-  void running.exited.then(() => ended.abort(new AppError('VMM_LOST', `Cannot ${what}: its VMM has ended`)));
+  void running.exited.then(() => ended.abort(vmmEnded(what)));
   using inner = anySignal(signal, ended.signal);
   try {
     return await work({ signal: inner.signal });
@@ -23,4 +23,10 @@ export async function whileRunning<T>(
     inner.signal.throwIfAborted();
     throw error;
   }
+}
+
+function vmmEnded(what: string): AppError {
+  return new AppError('VMM_LOST', `Cannot ${what}: its VMM has ended`, {
+    hint: 'banger vm show NAME says why; to run the VM again: banger vm start NAME',
+  });
 }

@@ -167,7 +167,7 @@ describe('the program banger', () => {
       'banger vm exec web -- echo hi >/dev/full; echo $?; banger version >/dev/full; echo $?',
     );
     assert.equal(stdout, '125\n1\n');
-    assert.match(stderr, /^(banger: Cannot write the output\n {2}cause: ENOSPC: .*\n){2}$/);
+    assert.match(stderr, /^(banger: Cannot write the output\n {2}cause: ENOSPC: .*\n {2}hint: .*\n){2}$/);
   });
 
   test('does not read a closed stdin', async () => {

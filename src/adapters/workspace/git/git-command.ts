@@ -125,6 +125,7 @@ function gitError(error: unknown, folder: string): unknown {
   }
   if (!isAppError(error, 'EXEC_FAILED')) return error;
   return new AppError('WORKSPACE_GIT_FAILED', `Cannot read the repository "${folder}": git failed`, {
+    hint: 'git status in that folder shows whether the repository is in order',
     details: { folder },
     cause: error,
   });

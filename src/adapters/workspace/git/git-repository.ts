@@ -102,7 +102,10 @@ async function requireFolder(path: string): Promise<void> {
       throw error;
     }
     const state = isErrno(error, 'EACCES') ? 'its parent folder is not readable' : 'it does not exist';
-    throw new AppError('WORKSPACE_NOT_FOUND', `Cannot send "${path}": ${state}`, { cause: error });
+    throw new AppError('WORKSPACE_NOT_FOUND', `Cannot send "${path}": ${state}`, {
+      hint: 'give a folder in a git working tree of this host; a command comes after --',
+      cause: error,
+    });
   }
   if (!info.isDirectory()) {
     throw new AppError('WORKSPACE_NOT_FOUND', `Cannot send "${path}": it is not a folder`, {

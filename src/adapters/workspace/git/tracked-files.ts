@@ -179,6 +179,7 @@ async function lookUp(root: string, path: string): Promise<Stats | undefined> {
     if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG')) return undefined;
     if (!isErrno(error, 'EACCES')) throw error;
     throw new AppError('WORKSPACE_FILE_UNREADABLE', `Cannot send "${bytes}": its folder is not readable`, {
+      hint: 'make the folder readable for you (chmod u+rx), or stop git from tracking the file',
       cause: error,
     });
   }

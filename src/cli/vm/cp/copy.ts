@@ -194,6 +194,8 @@ function leadsGit(path: string): AppError {
 
 function noSource(shown: string, kind: 'missing' | 'other'): AppError {
   return kind === 'missing'
-    ? new AppError('COPY_SOURCE_NOT_FOUND', `Cannot copy "${shown}": it does not exist`)
+    ? new AppError('COPY_SOURCE_NOT_FOUND', `Cannot copy "${shown}": it does not exist`, {
+        hint: 'VM:PATH names a file of a VM, and anything else one of this host',
+      })
     : new AppError('COPY_SOURCE_INVALID', `Cannot copy "${shown}": it is neither a file nor a directory`);
 }

@@ -17,7 +17,7 @@ export const vmCp = defineCommand({
     '',
     'A single - stands for a tar archive: on stdin, to be unpacked in a directory of the VM, or on stdout.',
     '',
-    'In the VM, files belong to root; on the host, to you, without setuid and setgid. Modes and times are kept. Sockets and devices are left out; on the way to the host, named pipes too. Sparse files stay sparse. After a failure, what was copied so far stays. Each file is complete: an existing file is replaced only when its new content is complete.',
+    'In the VM, files belong to its user, who is root unless it was made with --user; on the host, to you, without setuid and setgid. Modes and times are kept. Sockets and devices are left out; on the way to the host, named pipes too. Sparse files stay sparse. After a failure, what was copied so far stays. Each file is complete: an existing file is replaced only when its new content is complete.',
     '',
     'A guest can write a git repository that makes git start programs on this host as soon as a prompt or an editor asks it for the status. So a .git that is copied out of a VM keeps only harmless settings, and loses hooks and files that lead git to other folders. The command says what it left out; --all copies it too. What you start yourself in a copy (a Makefile, an .envrc that you allow) still comes from the guest. An archive on stdout is neither changed nor limited: check it before you unpack it.',
   ].join('\n'),

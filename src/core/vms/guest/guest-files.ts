@@ -79,6 +79,7 @@ async function named<T>(path: string, work: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (!isAppError(error, 'GUEST_FAILED') || error.details?.['guestCode'] !== 'not_found') throw error;
     throw new AppError('GUEST_PATH_NOT_FOUND', `Cannot find "${path}" in the guest`, {
+      hint: `to look: banger vm exec VM -- ls -la ${JSON.stringify(path.replace(/[^/]*\/?$/, '') || '/')}`,
       details: { path },
       cause: error,
     });

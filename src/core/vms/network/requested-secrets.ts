@@ -66,6 +66,7 @@ function variableOf({ name, from }: SecretText, { value }: GivenSecret): string 
     'SECRET_SOURCE_UNUSABLE',
     `Cannot read secret "${name}": the client did not send ${from}`,
     {
+      hint: `set the variable ${from} in the shell that runs banger, and export it`,
       details: { secret: name, source: 'env' },
     },
   );

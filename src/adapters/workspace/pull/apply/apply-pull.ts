@@ -106,14 +106,19 @@ export async function undoPull(
 ): Promise<string[]> {
   const last = await journals.last(root);
   if (!last) {
-    throw new AppError('WORKSPACE_PULL_NONE', `Cannot undo a pull into "${root}": there is none to undo`);
+    throw new AppError('WORKSPACE_PULL_NONE', `Cannot undo a pull into "${root}": there is none to undo`, {
+      hint: 'only the last pull into a working tree can be undone, and only once',
+    });
   }
   const changed = await changedSince(last);
   if (changed.length > 0) {
     throw new AppError(
       'WORKSPACE_PULL_STALE',
       `Cannot undo the pull into "${root}": files that it wrote were changed since`,
-      { details: { paths: changed } },
+      {
+        hint: 'put your changes of these files aside, for example with git stash, and repeat the command',
+        details: { paths: changed },
+      },
     );
   }
   await back(last, journals, beforeStep);
