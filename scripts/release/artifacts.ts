@@ -12,13 +12,14 @@ import { debianPackage } from './debian-package.ts';
 import { below } from './entries.ts';
 import { manPage } from './man-page.ts';
 import { npmPackage } from './npm-package.ts';
+import { provenance } from './provenance.ts';
 import { type CommonFiles, type HostArch, releaseTree } from './release-tree.ts';
 import { tarArchive, type ZstdLevel, zstd } from './tar-archive.ts';
 
 /**
  * Builds the packages of a release in memory: for each architecture an archive and a Debian package, then the
- * package for npm and the bill of materials. The Go programs must have been built. The same commit, options
- * and Node give the same bytes.
+ * package for npm, the bill of materials and the provenance. The Go programs must have been built. The same
+ * commit, options and Node give the same bytes.
  */
 export async function buildArtifacts(
   root: string,
@@ -73,11 +74,12 @@ export async function buildArtifacts(
   }
   say('package for npm');
   const npm = await npmPackage(root, { ...withLicences(components), mtimeMs });
-  return [
-    ...artifacts,
+  artifacts.push(
     { name: `banger-${bare}.tgz`, content: npm },
     { name: `banger-${info.version}.cdx.json`, content: Buffer.from(billOfMaterials(all, info)) },
-  ];
+  );
+  const statement = provenance(artifacts, all, { ...info, archs, level, update });
+  return [...artifacts, { name: `banger-${info.version}.provenance.json`, content: Buffer.from(statement) }];
 }
 
 /** Node itself, which every package but npm's has inside. */

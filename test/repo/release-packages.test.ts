@@ -13,6 +13,7 @@ import { manPage } from '../../scripts/release/man-page.ts';
 import { manifestText, manifestWith, renewed } from '../../scripts/release/manifest.ts';
 import { lockedPackage, npmFiles } from '../../scripts/release/npm-download.ts';
 import { releaseOptions } from '../../scripts/release/options.ts';
+import { provenance } from '../../scripts/release/provenance.ts';
 import { tarArchive, zstd } from '../../scripts/release/tar-archive.ts';
 import { neverAborts } from '../../src/base/abort.ts';
 import { CATALOG } from '../../src/cli/commands.ts';
@@ -132,6 +133,32 @@ describe('the packages of a release', () => {
     assert.deepEqual(bill.components, [
       { type: 'library', 'bom-ref': 'pkg:npm/x@1.0.0', name: 'x', version: '1.0.0', purl: 'pkg:npm/x@1.0.0' },
     ]);
+  });
+
+  test('the provenance names each file by the hash that SHA256SUMS has, and what they were made of', () => {
+    const files = [
+      { name: 'b.tar.zst', content: Buffer.from('b') },
+      { name: 'a.deb', content: Buffer.from('a') },
+    ];
+    const components = [{ name: 'p', version: '1', purl: 'pkg:npm/p@1', licence: 'MIT' }];
+    const keys = ['KEY'];
+    const update = { manifestUrl: 'https://example.com/manifest.json', keys, threshold: 1 };
+    const parameters = { version: 'v1.2.3', commit: 'c'.repeat(40), archs: ['amd64'], level: 3, update };
+    const text = provenance(files, components, parameters);
+    assert.equal(provenance(files, components, parameters), text);
+    const { subject, predicate, predicateType } = JSON.parse(text);
+    assert.equal(predicateType, 'https://slsa.dev/provenance/v1');
+    const lines = subject.map(
+      ({ name, digest }: { name: string; digest: { sha256: string } }) => `${digest.sha256}  ${name}\n`,
+    );
+    assert.equal([...lines].reverse().join(''), sha256Sums(files));
+    const { externalParameters, resolvedDependencies } = predicate.buildDefinition;
+    assert.deepEqual(resolvedDependencies, [
+      { uri: 'pkg:generic/banger@v1.2.3', digest: { gitCommit: 'c'.repeat(40) } },
+      { uri: 'pkg:npm/p@1' },
+    ]);
+    assert.equal(externalParameters.manifestUrl, update.manifestUrl);
+    assert.ok(!text.includes('KEY'), 'only the hash of a key is there');
   });
 
   test('the list of releases keeps earlier ones, and can be signed for longer', () => {

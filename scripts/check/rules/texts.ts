@@ -82,7 +82,7 @@ export const nothingPutOff: Rule = {
  * 2606 reserves, and names of modules.
  */
 const HARMLESS_HOST =
-  /^(.*\.)?(example|example\.(com|org|net)|localhost|invalid|test|vm)$|^(keepachangelog|semver|no-color|banger|golang|git-lfs\.github|www\.w3)\.(com|org|dev)$/;
+  /^(.*\.)?(example|example\.(com|org|net)|localhost|invalid|test|vm|in-toto\.io)$|^(keepachangelog|semver|no-color|banger|golang|git-lfs\.github|www\.w3|slsa)\.(com|org|dev)$/;
 
 /** After `//` any name is a host; elsewhere only names with endings that no property or file has. */
 const HOST_PATTERNS = [
