@@ -1,3 +1,4 @@
+import { xmlText } from '../../scripts/docs/xml-text.ts';
 import type { ChartRow } from './read-table.ts';
 
 /** What a chart shows. */
@@ -47,10 +48,10 @@ export function chartSvg({ title, rows }: Chart): string {
     `<text class="dim" text-anchor="middle" x="${scale.at(tick)}" y="${bottom + 18}">${amount(tick, unit)}</text>`,
   ]);
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escaped(title)}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${xmlText(title)}">`,
     `<style>${STYLE}\n</style>`,
     `<rect class="page" x="0.5" y="0.5" width="${WIDTH - 1}" height="${height - 1}" rx="8"/>`,
-    `<text class="title" x="${MARGIN}" y="32">${escaped(title)}</text>`,
+    `<text class="title" x="${MARGIN}" y="32">${xmlText(title)}</text>`,
     ...legend(),
     ...grid,
     ...rows.flatMap((row, index) => drawnRow(row, HEAD + index * ROW, scale)),
@@ -78,9 +79,9 @@ function drawnRow(
   scale: Scale,
 ): string[] {
   const y = top + 30;
-  const figures = `${amount(median, unit)}, floor ${amount(floor, unit)} (${escaped(ratio)} times)`;
+  const figures = `${amount(median, unit)}, floor ${amount(floor, unit)} (${xmlText(ratio)} times)`;
   return [
-    `<text x="${MARGIN}" y="${top + 14}">${escaped(what)}</text>`,
+    `<text x="${MARGIN}" y="${top + 14}">${xmlText(what)}</text>`,
     `<line class="span" x1="${scale.at(floor)}" y1="${y}" x2="${scale.at(median)}" y2="${y}"/>`,
     ...(goal === undefined
       ? []
@@ -115,14 +116,4 @@ function scaleOf(values: readonly number[]): Scale {
 function amount(value: number, unit: string): string {
   if (unit === 'ms' && value >= 1000) return `${(value / 1000).toFixed(value % 1000 === 0 ? 0 : 1)} s`;
   return `${value < 10 && !Number.isInteger(value) ? value.toFixed(1) : value.toFixed(0)} ${unit}`;
-}
-
-/** A text as it is in XML; characters that XML does not have are left out. */
-function escaped(text: string): string {
-  return text
-    .replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
 }
