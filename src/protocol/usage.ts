@@ -94,7 +94,7 @@ export const vmNetworkState = object({
   policy: optional(vmPolicy),
   exposedPorts: list(
     integer(),
-    "ports of this host's loopback that the guest reaches at its gateway, 10.0.2.2; it reaches no others",
+    "ports of this host's loopback that the guest reaches at its own, and with a network at 10.0.2.2; no others",
   ),
   secrets: optional(
     list(

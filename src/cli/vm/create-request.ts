@@ -53,7 +53,7 @@ export function createRequestOf(
       vmDefaults.systemOverlaySizeBytes.value,
     ...networkOf(options, place, problems),
     ...(options.exposeHost.length > 0
-      ? { exposeHost: options.exposeHost.flatMap((text) => problems.attempt(() => parsePort(text)) ?? []) }
+      ? { exposeHost: portsOf(options.exposeHost, { flag: '--expose-host', problems }) }
       : {}),
   };
 }
@@ -73,12 +73,20 @@ function networkOf(
   return { network: { mode: 'user', policy: { allow: rulesOf(allow, problems) }, ...secrets } };
 }
 
-function parsePort(text: string): number {
+/** Returns the ports of an option. Adds what is wrong to `problems`. */
+export function portsOf(
+  given: readonly string[],
+  { flag, problems }: { flag: string; problems: ProblemList },
+): number[] {
+  return given.flatMap((text) => problems.attempt(() => parsePort(text, flag)) ?? []);
+}
+
+function parsePort(text: string, flag: string): number {
   const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
   if (port >= 1 && port <= 65_535) return port;
-  throw new AppError('USAGE_OPTION_VALUE', `Cannot use "${text}" for --expose-host: it is not a port`, {
-    hint: '--expose-host takes a number from 1 to 65535',
-    details: { field: 'expose-host', value: text },
+  throw new AppError('USAGE_OPTION_VALUE', `Cannot use "${text}" for ${flag}: it is not a port`, {
+    hint: `${flag} takes a number from 1 to 65535`,
+    details: { field: flag.slice(2), value: text },
   });
 }
 

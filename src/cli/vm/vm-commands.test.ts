@@ -177,7 +177,7 @@ test('vm set sends the given fields and prints the shape; without any it is refu
   assert.deepEqual([nothing.status, nothing.stdout], [2, '']);
   assert.match(
     nothing.stderr,
-    /no change was requested\n.*--vcpu, --memory, --disk-size, --nat, --no-nat, --allow, --disallow, --allow-all, --secret or --remove-secret/,
+    /no change was requested\n.*--vcpu, --memory, --disk-size, --nat, --no-nat, --allow, --disallow, --allow-all, --secret, --remove-secret, --expose-host or --unexpose-host/,
   );
 });
 

@@ -2,6 +2,7 @@ import { formatSize } from '../../base/text/size.ts';
 import { MIN_MEMORY_MIB } from '../../protocol/vm-limits.ts';
 import type { OptionDefinitions } from '../program/command.ts';
 import { ALLOW_OPTION } from './allow-option.ts';
+import { EXPOSE_HOST_OPTION } from './expose-host-option.ts';
 import { KERNEL_OPTION } from './kernel-ref.ts';
 import { PLATFORM_OPTION } from './platform-option.ts';
 import { SECRET_OPTION } from './secret-option.ts';
@@ -82,12 +83,7 @@ export const VM_OPTIONS = {
   },
   allow: ALLOW_OPTION,
   secret: SECRET_OPTION,
-  exposeHost: {
-    type: 'list',
-    value: 'port',
-    summary:
-      "a port of this host's 127.0.0.1 that the guest reaches as its own, and nothing else of this host; may be given several times",
-  },
+  exposeHost: EXPOSE_HOST_OPTION,
   cold: { type: 'flag', summary: 'boot the VM, even if there is a warm template for it' },
   timings: TIMINGS,
 } as const satisfies OptionDefinitions;

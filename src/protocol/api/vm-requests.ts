@@ -19,6 +19,8 @@ import { VMM_NAMES } from '../vmm/names.ts';
 import { VMM_SIGNALS } from '../vmm-signal.ts';
 import { flag, vmName } from './common.ts';
 
+const portNumber = integer('from 1 to 65535', { minimum: 1, maximum: 65_535 });
+
 const ephemeral = optional(
   truth(
     'the stream stays open after the result; when the client closes it or dies, what was made is deleted',
@@ -153,10 +155,14 @@ export const setVmRequest = closedObject({
   diskSizeBytes: optional(integer('bytes; not less than its current size')),
   network: optional(networkChange),
   nat: optional(truth('short for `network` with the mode `user`, or `none`')),
+  exposeHost: optional(
+    closedObject({
+      add: optional(list(portNumber, "ports of this host's 127.0.0.1 that the guest reaches as its own")),
+      remove: optional(list(portNumber, 'ports of this host that it reaches no more')),
+    }),
+  ),
 });
 export type SetVmRequest = ValueOf<typeof setVmRequest>;
-
-const portNumber = integer('from 1 to 65535', { minimum: 1, maximum: 65_535 });
 
 /** Body of `POST /v1/vms/REF/forwards`. */
 export const forwardPortRequest = closedObject({

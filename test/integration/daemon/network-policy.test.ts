@@ -55,6 +55,29 @@ test('a VM reaches only what its repository asks for, too, until its rules are c
   assert.deepEqual(changed.network?.policy?.rules, [API, NPM]);
 });
 
+test('ports of the host are exposed and hidden at once, and shown', async () => {
+  const { client, guests } = lab;
+  await resultOf(client.createVm({ name: 'host', nat: true, exposeHost: [45_691] }, { signal }));
+  const set = async (
+    exposeHost: NonNullable<SetVmRequest['exposeHost']>,
+  ): Promise<(number[] | undefined)[]> => {
+    await resultOf(client.setVm('host', { exposeHost }, { signal }));
+    const { exposedPorts } = await client.vmNetwork('host', { signal });
+    return [exposedPorts, guests.network?.mode === 'user' ? [...guests.network.exposedPorts] : undefined];
+  };
+  const [one, both] = [[45_691], [45_691, 45_692]];
+  assert.deepEqual(await set({ add: [45_692, 45_692] }), [both, both]);
+  assert.deepEqual(await set({ add: [45_691], remove: [45_692] }), [one, one]);
+  assert.deepEqual(await set({ remove: [45_693] }), [one, one]);
+  await resultOf(client.setVm('host', { nat: false }, { signal }));
+  assert.deepEqual((await client.vmNetwork('host', { signal })).exposedPorts, one);
+  const forwards = [{ hostPort: 45_691, guestPort: 45_691, isReverse: true }];
+  assert.deepEqual((await client.showVm('host', { signal })).forwards, forwards);
+  assert.deepEqual(await set({ remove: [45_691] }), [[], undefined]);
+  const many = Array.from({ length: 257 }, (_, at) => 20_000 + at);
+  await assert.rejects(set({ add: many }), { code: 'PORT_UNAVAILABLE' });
+});
+
 test('rules are added and taken away at once, and stay while the guest is cut off', async () => {
   const { client, guests } = lab;
   await resultOf(client.createVm({ name: 'changed', nat: true }, { signal }));

@@ -196,7 +196,8 @@ export const GOOD_LINES: Readonly<Record<string, readonly GoodLine[]>> = {
     { words: '--no-nat made2' },
     { words: '--allow udp/10.0.0.0/8:53 --allow @npm --secret A=command:hostname@a.test made2' },
     { words: '--disallow @npm --remove-secret A made2' },
-    { words: '--allow-all made2' },
+    { words: '--allow-all --expose-host 45683 made2' },
+    { words: '--unexpose-host 45683 made2' },
     { words: '--vcpu 2 --no-nat --json made2' },
   ],
   'vm kill': [
@@ -326,6 +327,7 @@ export const BAD_VALUES: Readonly<Record<string, { value: string; besides?: stri
   '--vcpu': { value: '0' },
   '--memory': { value: '1' },
   '--expose-host': { value: '0' },
+  '--unexpose-host': { value: '70000' },
   '--disk-size': { value: 'banana' },
   '--system-overlay-size': { value: 'banana' },
   '--file': { value: '' },

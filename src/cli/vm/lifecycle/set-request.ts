@@ -4,7 +4,7 @@ import type { SetVmRequest } from '../../../protocol/api/vm-requests.ts';
 import { MIN_MEMORY_MIB } from '../../../protocol/vm-limits.ts';
 import { parseCount } from '../../program/count-option.ts';
 import { ProblemList } from '../../program/problems.ts';
-import { rulesOf } from '../create-request.ts';
+import { portsOf, rulesOf } from '../create-request.ts';
 import { namesOf, type SecretPlace, secretsOf } from '../secret-option.ts';
 
 /** Option values of `vm set`. */
@@ -19,6 +19,8 @@ export interface SetOptions {
   allowAll: boolean;
   secret: readonly string[];
   removeSecret: readonly string[];
+  exposeHost: readonly string[];
+  unexposeHost: readonly string[];
 }
 
 /**
@@ -37,17 +39,35 @@ export function setRequestOf(options: SetOptions, place: SecretPlace): SetVmRequ
   );
   const diskSizeBytes = given(diskSize, (text) => parseSize(text, '--disk-size'));
   const network = networkChange(options, place, problems);
+  const exposed = exposedChange(options, problems);
   problems.throwAny();
   const request = {
     ...(vcpuCount === undefined ? {} : { vcpuCount }),
     ...(memoryMib === undefined ? {} : { memoryMib }),
     ...(diskSizeBytes === undefined ? {} : { diskSizeBytes }),
     ...network,
+    ...exposed,
   };
   if (Object.keys(request).length > 0) return request;
   throw new AppError('USAGE_OPTIONS', 'Cannot change a VM: no change was requested', {
-    hint: 'give --vcpu, --memory, --disk-size, --nat, --no-nat, --allow, --disallow, --allow-all, --secret or --remove-secret',
+    hint: 'give --vcpu, --memory, --disk-size, --nat, --no-nat, --allow, --disallow, --allow-all, --secret, --remove-secret, --expose-host or --unexpose-host',
   });
+}
+
+/** A port that is given for both is a mistake. */
+function exposedChange(
+  { exposeHost, unexposeHost }: Pick<SetOptions, 'exposeHost' | 'unexposeHost'>,
+  problems: ProblemList,
+): Pick<SetVmRequest, 'exposeHost'> {
+  if (exposeHost.length === 0 && unexposeHost.length === 0) return {};
+  const add = portsOf(exposeHost, { flag: '--expose-host', problems });
+  const remove = portsOf(unexposeHost, { flag: '--unexpose-host', problems });
+  const both = add.find((port) => remove.includes(port));
+  if (both !== undefined) {
+    const message = `Cannot use port ${both} for --expose-host and --unexpose-host`;
+    problems.add(new AppError('USAGE_OPTIONS', message, { hint: 'leave one of them out' }));
+  }
+  return { exposeHost: { add, remove } };
 }
 
 /** A change of rules connects the guest, unless it is cut off in the same line. */

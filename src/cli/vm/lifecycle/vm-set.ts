@@ -1,5 +1,6 @@
 import { defineCommand } from '../../program/command.ts';
 import { ALLOW_OPTION } from '../allow-option.ts';
+import { EXPOSE_HOST_OPTION } from '../expose-host-option.ts';
 import { SECRET_OPTION } from '../secret-option.ts';
 import { SEVERAL_VMS, VM_ACTION_OPTIONS, VM_REFS } from '../vm-action-options.ts';
 
@@ -20,6 +21,10 @@ export const vmSet = defineCommand({
     {
       command: 'banger vm set --allow @npm --allow example.com:443 web',
       does: 'Lets the guest reach these, and nothing else outside if it had no rules.',
+    },
+    {
+      command: 'banger vm set --expose-host 5432 web',
+      does: 'Lets the guest reach a database of this host as localhost:5432.',
     },
     { command: 'banger vm set --disk-size 20G web', does: 'A larger work disk; its files stay.' },
   ],
@@ -42,6 +47,12 @@ export const vmSet = defineCommand({
     },
     allowAll: { type: 'flag', summary: 'take all rules away, and let the guest reach everything outside' },
     secret: { ...SECRET_OPTION, summary: `add a secret, or give one again: ${SECRET_OPTION.summary}` },
+    exposeHost: { ...EXPOSE_HOST_OPTION, summary: `add ${EXPOSE_HOST_OPTION.summary}` },
+    unexposeHost: {
+      type: 'list',
+      value: 'port',
+      summary: 'a port of this host that the guest reaches no more; connections that are open stay',
+    },
     removeSecret: { type: 'list', value: 'name', summary: 'take a secret away, by the NAME of its variable' },
     ...VM_ACTION_OPTIONS,
   },

@@ -21,7 +21,7 @@ export function networkLines(state: VmNetworkState): string {
   const facts = renderTable([
     ['name', vm.name],
     ['network', mode === 'user' ? 'nat' : mode],
-    ...(mode === 'none' ? [] : [['host ports', exposedPorts.join(', ') || 'none']]),
+    ['host ports', exposedPorts.join(', ') || 'none'],
     ...(process ? [['process', `${process.pid}${process.isConnected ? '' : ' (not connected)'}`]] : []),
     ...(process
       ? SHOWN.flatMap(([key, words]) => {

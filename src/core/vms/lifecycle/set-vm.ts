@@ -7,6 +7,7 @@ import type { VmRecord } from '../../ports/records.ts';
 import { resolveShape } from '../../rules/vm-shape.ts';
 import { findVm } from '../find-vm.ts';
 import { changedNetwork } from '../network/requested-network.ts';
+import { setExposedPorts } from '../network/set-forward.ts';
 import { requireFeature } from '../plan/choose-driver.ts';
 import { noteSharedCpus } from '../plan/make-plan.ts';
 import { driverOf } from '../vm-drivers.ts';
@@ -17,13 +18,13 @@ import { setNetwork } from './set-network.ts';
 const SETTABLE = { vcpuCount: 'vcpu', memoryMib: 'memory', diskSizeBytes: 'disk-size' } as const;
 
 /**
- * Changes the shape of a stopped VM, which its next start uses, and whether its guest may open connections to
- * the outside, which takes effect at once when it runs. Values that are already set change nothing. After a
- * failure to change the shape nothing is changed.
+ * Changes the shape of a stopped VM, which its next start uses, and what its guest may reach of the outside
+ * and of this host, which takes effect at once when it runs. Values that are already set change nothing.
+ * After a failure to change the shape nothing is changed.
  *
  * @throws {AppError} VM_NOT_FOUND, VM_NOT_STOPPED, VM_SHAPE_INVALID, VM_DISK_SHRINKS; HOST_NO_SPACE,
  * VMM_TOOL_MISSING, VMM_DRIVE_INVALID for a work disk that cannot grow; VMM_LACKS; as
- * {@link changedNetwork} and {@link setNetwork}.
+ * {@link changedNetwork}, {@link setNetwork} and {@link setExposedPorts}.
  */
 export async function setVm(
   world: Vms & Pick<VmHost, 'drivers' | 'hostUser'> & Pick<VmDefaults, 'host'> & EgressPolicies,
@@ -38,7 +39,9 @@ export async function setVm(
     requireFeature(world.drivers, driverOf(world, record), { feature: 'network', what });
   }
   const shaped = await setShape(world, id, { request, report, signal });
-  return network === undefined ? shaped : await setNetwork(world, id, { network, report, signal });
+  const connected = network === undefined ? shaped : await setNetwork(world, id, { network, report, signal });
+  const { exposeHost } = request;
+  return exposeHost ? await setExposedPorts(world, id, { ...exposeHost, report, signal }) : connected;
 }
 
 async function setShape(

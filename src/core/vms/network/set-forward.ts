@@ -41,6 +41,39 @@ export async function setForward(
   );
 }
 
+/**
+ * Lets the guest reach ports of this host's 127.0.0.1 at the same ports of its own, and others no more; at
+ * once when it runs. Open connections stay. What is so already, or not exposed, changes nothing.
+ *
+ * @throws {AppError} as {@link setForward}.
+ */
+export async function setExposedPorts(
+  world: Pick<Vms, 'records' | 'locks' | 'live'>,
+  ref: string,
+  { add = [], remove = [], report, signal }: Task & { add?: readonly number[]; remove?: readonly number[] },
+): Promise<VmRecord> {
+  const { id } = findVm(world.records, ref);
+  const change = async (): Promise<VmRecord> => {
+    const record = findVm(world.records, id);
+    const { name, forwards: former = [] } = record;
+    const added = [...new Set(add)].map((port) => ({ hostPort: port, guestPort: port, isReverse: true }));
+    const kept = former.filter(
+      (one) =>
+        !(one.isReverse && remove.includes(one.hostPort)) && !added.some((each) => isSamePlace(one, each)),
+    );
+    const forwards = [...kept, ...added];
+    if (forwards.length > Math.max(MAX_FORWARDS, former.length)) {
+      const what = `Cannot expose ports of this host to vm "${name}"`;
+      throw new AppError('PORT_UNAVAILABLE', `${what}: it may have ${MAX_FORWARDS} ports in all`);
+    }
+    const changed = world.records.update({ ...record, forwards });
+    const running = changed.state === 'running' ? world.live.get(id) : undefined;
+    await running?.setNetwork(networkOf(changed), { signal: neverAborts() });
+    return changed;
+  };
+  return await world.locks.run(id, change, { action: 'change', report, signal });
+}
+
 /** Whether two forwards listen at the same place. */
 function isSamePlace(one: VmForward, other: VmForward): boolean {
   if (one.isReverse || other.isReverse) {

@@ -1,7 +1,8 @@
 import type { Abortable } from '../../../base/abort.ts';
 import type { VmNetworkState } from '../../../protocol/usage.ts';
 import type { VmSecret } from '../../../protocol/vm.ts';
-import type { NetworkState } from '../../ports/vmm/network.ts';
+import type { VmRecord } from '../../ports/records.ts';
+import type { NetworkSpec, NetworkState } from '../../ports/vmm/network.ts';
 import { findVm } from '../find-vm.ts';
 import type { Vms } from '../world.ts';
 import { networkOf } from './network-of.ts';
@@ -25,9 +26,16 @@ export async function vmNetworkState(
     mode: wanted.mode,
     ...(record.network.policy ? { policy: record.network.policy } : {}),
     ...(record.network.secrets ? { secrets: secretsOf(record.network.secrets, state) } : {}),
-    exposedPorts: wanted.mode === 'none' ? [] : [...wanted.exposedPorts],
+    exposedPorts: exposedPortsOf(record, wanted),
     ...(state ? { process: processOf(state) } : {}),
   };
+}
+
+/** Without a network, a guest reaches exposed ports at its own loopback only. */
+function exposedPortsOf({ forwards = [] }: VmRecord, wanted: NetworkSpec): number[] {
+  if (wanted.mode !== 'none') return [...wanted.exposedPorts];
+  const ports = forwards.filter(({ isReverse }) => isReverse).map(({ hostPort }) => hostPort);
+  return [...new Set(ports)].sort((one, other) => one - other);
 }
 
 function secretsOf(
