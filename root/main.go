@@ -81,7 +81,7 @@ func serve(owner uint32) error {
 	}()
 	made := &server.Server{
 		Owner: owner,
-		Doer:  &helper.Helper{Owner: owner, Version: version},
+		Doer:  &helper.Helper{Owner: owner, Version: version, Subnets: helper.SubnetsFile},
 		Audit: server.NewAudit(os.Stderr),
 
 		ReadDeadline: server.ReadDeadline,

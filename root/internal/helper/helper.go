@@ -17,6 +17,8 @@ type Helper struct {
 	Owner uint32
 	// Version is the program's version.
 	Version string
+	// Subnets is the file that says in which networks bridges may be: SubnetsFile. Empty: there is none.
+	Subnets string
 	// one change at a time: each looks at what exists before it changes that
 	change sync.Mutex
 }
@@ -36,6 +38,11 @@ func (h *Helper) Do(ctx context.Context, operation request.Operation) (Result, e
 	}
 	switch o := operation.(type) {
 	case *request.BridgeEnsure:
+		if h.Subnets != "" {
+			if err := refuseSubnet(h.Subnets, o.Subnet()); err != nil {
+				return nil, err
+			}
+		}
 		return nil, network.EnsureBridge(string(o.Bridge), o.Subnet())
 	case *request.BridgeDelete:
 		return nil, network.DeleteBridge(string(o.Bridge))
