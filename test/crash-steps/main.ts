@@ -6,23 +6,25 @@ import { APPLY_NAME, interruptApply } from '../support/steps/apply-steps.ts';
 import { BASE_SCENARIOS } from '../support/steps/base-scenarios.ts';
 import { fakeWorld } from '../support/steps/fake-world.ts';
 import { type Interrupted, interruptEach } from '../support/steps/interrupt.ts';
+import { interruptPull, PULL_NAME } from '../support/steps/pull-steps.ts';
 import { openQemuStepLab, qemuWorld } from '../support/steps/qemu-world.ts';
 import { SCENARIOS, type Scenario, type ScenarioWorld } from '../support/steps/scenarios.ts';
 import { openStepLab, type StepLab, type StepLabOptions } from '../support/steps/step-lab.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-const KINDS = ['daemon', 'client', 'vmm', 'disk', 'hang', 'agent'] as const;
+const KINDS = ['daemon', 'client', 'vmm', 'disk', 'hang', 'agent', 'pull'] as const;
 type Kind = (typeof KINDS)[number];
 
-const USAGE = `usage: npm run crash-steps -- [--host-guests] [--scenario TEXT] [--kind daemon|client|vmm|disk|hang|agent] [--stride 5] [--from 1]
+const USAGE = `usage: npm run crash-steps -- [--host-guests] [--scenario TEXT] [--kind daemon|client|vmm|disk|hang|agent|pull] [--stride 5] [--from 1]
 
-Interrupts every operation that makes or uses saved guests, or work disks with working trees, at its steps, with real VMs: the daemon is killed, or a VMM, or the client ends, or the disk is full, or a VMM hangs. The agent is killed while it applies a change of a working tree.
+Interrupts every operation that makes or uses saved guests, or work disks with working trees, at its steps, with real VMs: the daemon is killed, or a VMM, or the client ends, or the disk is full, or a VMM hangs. The agent is killed while it applies a change of a working tree, and what pulls into a working tree of this host while it does.
 
   --host-guests
               with guests of this host instead of VMs, as npm test does at some of the steps; none hangs
   --scenario  only those whose name has this in it
   --kind      only this interruption; disk needs root, for a file system to fill; client: of operations with working trees; agent: kills
-              the agent while it applies a change of a working tree, on this host, and needs strace
+              the agent while it applies a change of a working tree, on this host; pull: kills what pulls into a working
+              tree, or takes a pull back; both need strace
   --stride    every how many steps; 1: at each
   --from      the first step
 `;
@@ -69,10 +71,12 @@ async function main(signal: AbortSignal): Promise<number> {
   const kinds = guests.kinds.filter((kind) => values.kind === undefined || kind === values.kind);
   const scenarios = [...SCENARIOS, ...BASE_SCENARIOS].filter(({ name }) => name.includes(values.scenario));
   const isOfAgent = kinds.includes('agent') && APPLY_NAME.includes(values.scenario);
-  if (kinds.length === 0 || (scenarios.length === 0 && !isOfAgent))
+  const isOfPull = kinds.includes('pull') && PULL_NAME.includes(values.scenario);
+  if (kinds.length === 0 || (scenarios.length === 0 && !isOfAgent && !isOfPull))
     throw new Error(`unknown scenario or kind\n${USAGE}`);
   const steps = { stride: Number(values.stride), from: Number(values.from), signal };
-  if (guests === VMS) await ensureDefaultImage(ROOT);
+  const needsVms = kinds.some((kind) => kind !== 'agent' && kind !== 'pull');
+  if (guests === VMS && needsVms) await ensureDefaultImage(ROOT);
   let problemCount = 0;
   const say = (what: string, { hits, problems }: Interrupted): void => {
     process.stdout.write(`${what}: ${hits.length} steps, ${problems.length} problems\n`);
@@ -81,18 +85,20 @@ async function main(signal: AbortSignal): Promise<number> {
   };
   for (const scenario of scenarios) {
     for (const kind of kinds) {
-      if (kind === 'agent' || (kind === 'client' && !BASE_SCENARIOS.includes(scenario))) continue;
+      if (kind === 'agent' || kind === 'pull' || (kind === 'client' && !BASE_SCENARIOS.includes(scenario)))
+        continue;
       say(`${scenario.name}, ${kind}`, await interrupt(scenario, kind, { guests, ...steps }));
     }
   }
   if (isOfAgent) say(`${APPLY_NAME}, agent`, await interruptApply(steps));
+  if (isOfPull) say(`${PULL_NAME}, daemon`, await interruptPull(steps));
   process.stdout.write(`${problemCount} problems\n`);
   return problemCount === 0 ? 0 : 1;
 }
 
 async function interrupt(
   scenario: Scenario,
-  kind: Exclude<Kind, 'agent'>,
+  kind: Exclude<Kind, 'agent' | 'pull'>,
   { guests, ...steps }: { guests: Guests; stride: number; from: number; signal: AbortSignal },
 ): Promise<Interrupted> {
   await using lab = await guests.openLab({

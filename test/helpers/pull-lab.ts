@@ -8,7 +8,7 @@ import {
   type GitWorkspacePullsOptions,
 } from '../../src/adapters/workspace/pull/git-workspace-pulls.ts';
 import { neverAborts } from '../../src/base/abort.ts';
-import type { OpenPull, PullPlan, WorkspacePulls } from '../../src/core/ports/workspace-pulls.ts';
+import type { OpenPull, PullChoice, PullPlan, WorkspacePulls } from '../../src/core/ports/workspace-pulls.ts';
 import { commitsCommand, pullCommand } from '../../src/core/vms/workspace/pull/pull-command.ts';
 import type { PulledFile, PullFileChoice } from '../../src/protocol/api/workspace-pull.ts';
 import { nullLog } from '../support/null-log.ts';
@@ -21,6 +21,8 @@ export interface PullLab {
   root: string;
   guest: string;
   pulls: WorkspacePulls;
+  /** what another process needs to pull as this one does; it can be sent as JSON */
+  job: PullJob;
   /** pulls of another daemon over the same folders */
   next(more?: Partial<GitWorkspacePullsOptions>): WorkspacePulls;
   open(pulls?: WorkspacePulls, writesMarkers?: boolean): Promise<OpenPull & AsyncDisposable>;
@@ -33,6 +35,13 @@ export interface PullLab {
   ): Promise<PullPlan & { isAll: boolean }>;
 }
 
+/** A pull from a folder of this host, for any process. */
+export interface PullJob {
+  options: Omit<GitWorkspacePullsOptions, 'log'>;
+  choice: PullChoice;
+  guest: string;
+}
+
 /** Sends `root` to a guest of that name. */
 export async function openPullLab(scratch: Scratch, root: string, name = 'guest'): Promise<PullLab> {
   const guest = join(scratch.dir, name);
@@ -43,28 +52,18 @@ export async function openPullLab(scratch: Scratch, root: string, name = 'guest'
   await unpack(packed.tar, guest);
   await packed.done;
   const sentCommit = (await noted) ?? assert.fail('git could not store the tree');
-  const options = {
-    tempDir: scratch.tempDir,
-    pullsDir: join(scratch.dir, 'pulls'),
-    env: scratch.env,
-    log: nullLog,
+  const options = { tempDir: scratch.tempDir, pullsDir: join(scratch.dir, 'pulls'), env: scratch.env };
+  const choice = {
+    ...{ root, sentCommit, keptIn, pulledIn: join(scratch.dir, `${name}-pulled`) },
+    ...{ writesMarkers: false, umask: 0o022 },
   };
-  const next: PullLab['next'] = (more = {}) => createGitWorkspacePulls({ ...options, ...more });
+  const job = { options, choice, guest };
+  const next: PullLab['next'] = (more = {}) => createGitWorkspacePulls({ ...options, log: nullLog, ...more });
   const pulls = next();
   const open: PullLab['open'] = (from = pulls, writesMarkers = false) =>
-    from.open(
-      {
-        root,
-        sentCommit,
-        keptIn,
-        pulledIn: join(scratch.dir, `${name}-pulled`),
-        writesMarkers,
-        umask: 0o022,
-      },
-      { signal },
-    );
+    from.open({ ...choice, writesMarkers }, { signal });
   return {
-    ...{ root, guest, pulls, next, open },
+    ...{ root, guest, pulls, job, next, open },
     async pull(from = pulls) {
       await using pull = await open(from);
       await readInto(scratch, pull, pullCommand(guest));
@@ -87,11 +86,11 @@ export async function openPullLab(scratch: Scratch, root: string, name = 'guest'
 
 /** Runs a command of the guest on this host, and passes its output to a pull. */
 export async function readInto(
-  scratch: Scratch,
+  { env }: { env: NodeJS.ProcessEnv },
   pull: { take(chunk: Buffer): void; wanted?: OpenPull['wanted'] },
   [program, ...args]: readonly [string, ...string[]],
 ): Promise<void> {
-  const child = spawn(program, args, { env: scratch.env, stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = once(child, 'close');
   child.stdin.on('error', () => {});
   if (pull.wanted) pull.wanted.pipe(child.stdin);

@@ -16,6 +16,7 @@ const ENTRIES = [
   'test/resolvers/main.ts',
   'test/system-install/main.ts',
   'test/resolvers/check.ts',
+  'test/support/steps/pull-child.ts',
   'test/support/update/run-update.ts',
   'test/nested/both-suites.ts',
   'test/nested/driver-suite.ts',
