@@ -43,6 +43,9 @@ rsync rsync rsync rsync rsync
 busybox busybox-static busybox busybox busybox-static
 bindfs bindfs bindfs bindfs bindfs
 git-lfs git-lfs git-lfs git-lfs git-lfs
+zsh zsh zsh zsh zsh
+fish fish fish fish fish
+skopeo skopeo skopeo skopeo skopeo
 TABLE
 }
 
