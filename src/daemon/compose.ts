@@ -12,6 +12,7 @@ import { TreeRootfsBuilder } from '../adapters/image/debian/tree-rootfs.ts';
 import { FsBuildFiles } from '../adapters/image/dockerfile/fs-build-files.ts';
 import { FileSource } from '../adapters/image/file-source.ts';
 import { ArchiveSource } from '../adapters/image/oci/archive-source.ts';
+import { OciArtifactSource } from '../adapters/image/oci/artifact-source.ts';
 import { OciOutlet } from '../adapters/image/oci/image-outlet.ts';
 import { LayersRootfsBuilder } from '../adapters/image/oci/layers-rootfs.ts';
 import { RegistrySource } from '../adapters/image/oci/registry-source.ts';
@@ -56,7 +57,7 @@ import { ObservedRecords } from '../core/vms/network/observed-records.ts';
 import { Pool, type PoolOptions } from '../core/vms/pool/pool.ts';
 import { UnrecordedIds } from '../core/vms/unrecorded-ids.ts';
 import { VmLocks } from '../core/vms/vm-locks.ts';
-import type { BootStores, ImageOutlets, VmWorld } from '../core/vms/world.ts';
+import type { Artifacts, BootStores, ImageOutlets, VmWorld } from '../core/vms/world.ts';
 import { type BuildInfo, releaseOf } from '../protocol/build-info.ts';
 import { ordinaryUser } from '../protocol/guest-user.ts';
 import type { DoctorHost } from './doctor/check.ts';
@@ -157,7 +158,7 @@ export function compose({
   const records = new ObservedRecords(stored);
   const agentPath = (arch: GuestArch): string => join(agentDir, `banger-agent-${arch}`);
   const hostTools = join(hostToolsDir, `banger-host-${facts.arch}`);
-  const { images, kernels, buildFiles, outlet } = composeStores({
+  const { images, kernels, buildFiles, outlet, artifacts } = composeStores({
     settings,
     variables,
     arch: facts.arch,
@@ -191,6 +192,7 @@ export function compose({
     images,
     kernels,
     outlet,
+    artifacts,
     files,
     workspaces: createGitWorkspaceSource({
       tempDir: paths.workspaceTempDir,
@@ -283,7 +285,7 @@ function composeStores({
   variables: env,
   agentPath,
   ...host
-}: StoreParts): BootStores & ImageOutlets & Pick<VmWorld, 'buildFiles'> {
+}: StoreParts): BootStores & ImageOutlets & Artifacts & Pick<VmWorld, 'buildFiles'> {
   const { imagesDir, kernelsDir } = settings.paths;
   const { arch, uid, hostTools, log } = host;
   const blobs = new FsBlobStore({ dir: contentDir(imagesDir) });
@@ -292,13 +294,14 @@ function composeStores({
   const source = new DebianKernelSource({ ...builder, imagesDir, recipe: debianBookworm });
   const kernels = new FsKernelStore({ kernelsDir, source, agentPath, uid, env, log });
   const archive = new ArchiveSource(oci);
+  const registry = { ...oci, env, settings: settings.registries };
   const images = new FsImageStore({
     imagesDir,
     kernels,
     blobs,
     sources: {
       recipe: new RecipeSource({ ...builder, recipes: RECIPES }),
-      registry: new RegistrySource({ ...oci, env, settings: settings.registries }),
+      registry: new RegistrySource(registry),
       archive,
       commit: new OciVmRootSource(oci),
       file: new FileSource(),
@@ -313,5 +316,5 @@ function composeStores({
   });
   const buildFiles = new FsBuildFiles({ imagesDir, blobsDir: blobs.dir, env: toolEnv(env) });
   const outlet = new OciOutlet({ ...oci, settings: settings.registries, userEnv: env });
-  return { images, kernels, buildFiles, outlet };
+  return { images, kernels, buildFiles, outlet, artifacts: new OciArtifactSource(registry) };
 }

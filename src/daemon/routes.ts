@@ -1,4 +1,5 @@
 import type { Route } from './http/route.ts';
+import { ARTIFACT_ROUTES } from './routes/artifact-routes.ts';
 import { DAEMON_ROUTES } from './routes/daemon-routes.ts';
 import { FILE_ROUTES } from './routes/file-routes.ts';
 import { IMAGE_ROUTES } from './routes/image-routes.ts';
@@ -22,6 +23,7 @@ const PRODUCT_ROUTES: readonly Route[] = [
   ...USAGE_ROUTES,
   ...JOB_ROUTES,
   ...IMAGE_ROUTES,
+  ...ARTIFACT_ROUTES,
   ...KERNEL_ROUTES,
   ...NAME_ROUTES,
   ...NETWORK_ROUTES,

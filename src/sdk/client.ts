@@ -1,3 +1,4 @@
+import { type ArtifactCalls, artifactCalls } from './calls/artifact-calls.ts';
 import { Caller } from './calls/caller.ts';
 import { type DaemonCalls, daemonCalls } from './calls/daemon-calls.ts';
 import { type GuestCalls, guestCalls } from './calls/guest-calls.ts';
@@ -31,6 +32,7 @@ export interface BangerClient
     TemplateCalls,
     ImageCalls,
     KernelCalls,
+    ArtifactCalls,
     NameCalls,
     NetworkCalls,
     OperationCalls {}
@@ -55,6 +57,7 @@ export function createClient(transport: ClientOptions): BangerClient {
     ...templateCalls(caller),
     ...imageCalls(caller),
     ...kernelCalls(caller),
+    ...artifactCalls(caller),
     ...nameCalls(caller),
     ...networkCalls(caller),
     ...operationCalls(caller),

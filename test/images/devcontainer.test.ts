@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { Image } from '../../src/protocol/api/image.ts';
 import { busyboxLayer } from '../e2e/support/busybox-layer.ts';
+import { pushFeature } from '../e2e/support/feature-artifact.ts';
 import { type Lab, openLab } from '../e2e/support/lab.ts';
 import { openRegistry, type TestRegistry } from '../e2e/support/registry.ts';
 import { findStaticBusybox } from '../e2e/support/small-image.ts';
@@ -83,5 +84,70 @@ suite('devcontainer.json with a Dockerfile', { concurrency: false, timeout: 40 *
     assert.deepEqual(changed.lines, ['hello you', '0', 'app', 'dev', '/app', 'second']);
     assert.match(changed.stderr, /STEP/);
     assert.equal((await images()).filter(({ name }) => name.startsWith('devcontainer-api-')).length, 1);
+  });
+
+  test('features are installed in the builder, each once and in its order, and their hooks run first', async (t) => {
+    if (base === undefined) return t.skip('see above');
+    const feature = (name: string, metadata: object, script: string): void => {
+      const fields = JSON.stringify({ id: name, version: '1.0.0', ...metadata });
+      put(repo, `.devcontainer/tools/${name}/devcontainer-feature.json`, fields);
+      put(repo, `.devcontainer/tools/${name}/install.sh`, `#!/bin/sh\nset -e\n${script}\n`);
+    };
+    const say = 'echo "${PWD##*/} $WHAT $_REMOTE_USER $_REMOTE_USER_HOME $(id -u)" >>/installed';
+    feature('first', {}, 'echo first >>/installed');
+    feature(
+      'second',
+      {
+        options: { what: { type: 'string', default: 'nothing' } },
+        dependsOn: { '../tools/first': {} },
+        containerEnv: { PATH: '/second:${PATH}' },
+        postCreateCommand: 'echo of the feature >>/tmp/log',
+      },
+      `${say}; mkdir /second; cp program /second/program; chmod +x /second/program`,
+    );
+    put(repo, '.devcontainer/tools/second/program', '#!/bin/sh\necho the program runs\n');
+    const third = join(repo, '.devcontainer/tools/third');
+    feature('third', { installsAfter: ['second'] }, 'echo "third of the registry" >>/installed');
+    const published = { host: registry.host, repository: 'features/third', tag: '1' };
+    const artifact = await pushFeature(third, published);
+    await rm(third, { recursive: true });
+    const fields = (what: string) => ({
+      image: base,
+      remoteUser: 'app',
+      features: { [artifact]: {}, '../tools/second': { what } },
+      postCreateCommand: 'echo of the file >>/tmp/log',
+    });
+    const write = (what: string): void =>
+      put(repo, '.devcontainer/tooled/devcontainer.json', JSON.stringify(fields(what)));
+    write('one');
+    const words = (script: string) => [
+      ...['vm', 'run', '--rm', '--cold', '--devcontainer', '--devcontainer-name', 'tooled', ...SMALL],
+      ...[repo, '--', 'sh', '-c', script],
+    ];
+    const go = async () => {
+      const ran = await lab.run(words('cat /installed /tmp/log; id -un; program; ls -a /tmp'), {
+        deadlineMs: 20 * 60_000,
+      });
+      assert.equal(ran.code, 0, ran.stderr);
+      return { lines: ran.stdout.toString().trim().split('\n'), stderr: ran.stderr };
+    };
+    const first = await go();
+    assert.deepEqual(first.lines.slice(0, 7), [
+      'first',
+      'feature one app /home 0',
+      'third of the registry',
+      'of the feature',
+      'of the file',
+      'app',
+      'the program runs',
+    ]);
+    assert.ok(!first.lines.includes('.banger-features'), first.lines.join(' '));
+    assert.doesNotMatch((await go()).stderr, /STEP/);
+    write('two');
+    assert.equal((await go()).lines[1], 'feature two app /home 0');
+    feature('first', {}, 'echo why; exit 3');
+    const failed = await lab.run(words('true'), { deadlineMs: 20 * 60_000 });
+    assert.notEqual(failed.code, 0);
+    assert.match(failed.stderr, /feature .*tools\/first: install.sh ended with status 3/);
   });
 });

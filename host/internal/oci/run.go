@@ -26,6 +26,7 @@ const usage = `usage: banger-host oci pull --store DIR --ref REF [--platform OS/
        banger-host oci pack --store DIR --rootfs FILE [--overlay FILE] [--parent sha256:HEX] [--config FILE] [--platform OS/ARCH] [--created-by TEXT] [--leave-out PATH]... [--max-bytes N] [--max-entries N]
        banger-host oci export --store DIR --manifest sha256:HEX --out FILE [--name REF]
        banger-host oci push --store DIR --manifest sha256:HEX --ref REF [--mount-from REF]... [--insecure HOST]... [--auth FILE]...
+       banger-host oci artifact --store DIR --ref REF --out DIR [--insecure HOST]... [--mirror HOST=URL]... [--auth FILE]...
        banger-host oci rootfs --store DIR --manifest sha256:HEX --out FILE [--free BYTES] [--max-bytes N] [--max-entries N]
 `
 
@@ -46,6 +47,7 @@ var errUsage = errors.New("wrong usage")
 func Run(args []string) int {
 	commands := map[string]command{
 		"pull": pull, "import": importImage, "rootfs": makeRootfs, "pack": packImage, "export": exportImage, "push": push,
+		"artifact": pullArtifact,
 	}
 	name := ""
 	if len(args) > 0 {

@@ -32,6 +32,10 @@ type printed struct {
 		Entries                  int
 		LeftOut                  []string
 	} `json:"rootfs"`
+	Artifact *struct {
+		ManifestDigest string
+		Files          int
+	} `json:"artifact"`
 	Pushed *struct {
 		Reference, ManifestDigest  string
 		Uploaded, Mounted, Present int

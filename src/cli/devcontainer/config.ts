@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import type { FeatureWish } from './features/feature.ts';
 
 /** The commands of a `devcontainer.json` that run in the guest, in the order in which they run. */
 export const HOOK_NAMES = [
@@ -58,6 +59,10 @@ export interface DevcontainerConfig {
   initialize?: Step;
   ports: readonly WantedPort[];
   requirements: HostRequirements;
+  /** installed into the image */
+  features?: readonly FeatureWish[];
+  /** references, of which the first are installed first */
+  featureOrder?: readonly string[];
 }
 
 /** The configuration that asks for nothing. */

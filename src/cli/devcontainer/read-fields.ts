@@ -1,6 +1,7 @@
 import { type DevcontainerConfig, emptyConfig, mergeConfigs } from './config.ts';
 import { COMMAND_KEYS } from './keys/command-keys.ts';
 import { ENVIRONMENT_KEYS } from './keys/environment-keys.ts';
+import { FEATURE_KEYS } from './keys/feature-keys.ts';
 import { IMAGE_KEYS } from './keys/image-keys.ts';
 import {
   type ConfigFields,
@@ -27,6 +28,7 @@ const READERS: ReadonlyMap<string, KeyReader> = new Map(
     ...COMMAND_KEYS,
     ...PORT_KEYS,
     ...MACHINE_KEYS,
+    ...FEATURE_KEYS,
   }),
 );
 

@@ -4,6 +4,7 @@ import type { Logger } from '../../base/log.ts';
 import type { VmShape } from '../../protocol/vm.ts';
 import type { GuestConnector } from '../ports/guest.ts';
 import type { HostUser } from '../ports/host-user.ts';
+import type { ArtifactSource } from '../ports/images/artifacts.ts';
 import type { BuildFiles } from '../ports/images/build-files.ts';
 import type { ImageOutlet } from '../ports/images/image-outlet.ts';
 import type { ImageStore } from '../ports/images/image-store.ts';
@@ -67,6 +68,11 @@ export interface BootStores {
 /** Where images go. */
 export interface ImageOutlets {
   outlet: ImageOutlet;
+}
+
+/** What comes from registries besides images. */
+export interface Artifacts {
+  artifacts: ArtifactSource;
 }
 
 /** What a new VM gets when the request does not say, and what it may have at most. */
@@ -146,6 +152,7 @@ export interface VmWorld
     SshSide,
     BootStores,
     ImageOutlets,
+    Artifacts,
     VmDefaults,
     VmNetwork,
     GuestWaits,

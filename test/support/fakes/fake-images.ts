@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../../../src/base/errors.ts';
+import type { ArtifactSource } from '../../../src/core/ports/images/artifacts.ts';
 import type { ImageOutlet } from '../../../src/core/ports/images/image-outlet.ts';
 import type { ImageStore } from '../../../src/core/ports/images/image-store.ts';
 import type { KernelStore, StoredKernel } from '../../../src/core/ports/images/kernels.ts';
@@ -17,6 +18,7 @@ export interface FakeStores {
   images: ImageStore;
   kernels: KernelStore;
   outlet: ImageOutlet;
+  artifacts: ArtifactSource;
 }
 
 /** Name of the one image. */
@@ -78,8 +80,23 @@ export async function makeFakeStores(
   }
   await sparseFile(kernel.modulesPath, 2 ** 20);
   for (const path of [kernel.kernelPath, kernel.initrdPath]) await writeFile(path, 'fake');
-  return { images: imageStore(image, isBuilt), kernels: kernelStore(kernel), outlet: FAKE_OUTLET };
+  return {
+    images: imageStore(image, isBuilt),
+    kernels: kernelStore(kernel),
+    outlet: FAKE_OUTLET,
+    artifacts: FAKE_ARTIFACTS,
+  };
 }
+
+/** Every registry has every artefact, with one file. */
+const FAKE_ARTIFACTS: ArtifactSource = {
+  async fetch({ reference, dir }, { signal, report }) {
+    signal.throwIfAborted();
+    report({ event: 'progress', stage: 'pull', bytes: { done: 1, total: 1 } });
+    await writeFile(join(dir, 'install.sh'), '');
+    return { reference, digest: FAKE_IMAGE_ID, files: 1 };
+  },
+};
 
 /** Every file can be written, and every registry takes every image. */
 const FAKE_OUTLET: ImageOutlet = {

@@ -55,26 +55,47 @@ func ParseManifest(content []byte) (*v1.Manifest, error) {
 	if media := manifest.Config.MediaType; media != "" && !media.IsConfig() {
 		return nil, fmt.Errorf("it is a %q, which is no image of a root file system", media)
 	}
+	return manifest, checkParts(manifest)
+}
+
+// ParseArtifact reads the manifest of something else than an image whose content is one archive, and returns
+// the archive.
+func ParseArtifact(content []byte) (v1.Descriptor, error) {
+	manifest, err := v1.ParseManifest(bytes.NewReader(content))
+	if err != nil {
+		return v1.Descriptor{}, fmt.Errorf("its manifest is damaged: %w", err)
+	}
+	if media := MediaTypeOf(content); media != types.OCIManifestSchema1 {
+		return v1.Descriptor{}, fmt.Errorf("it is a %q, which is no artefact", media)
+	}
+	if len(manifest.Layers) != 1 {
+		return v1.Descriptor{}, fmt.Errorf("it has %d parts: an artefact of files has one", len(manifest.Layers))
+	}
+	return manifest.Layers[0], checkParts(manifest)
+}
+
+// checkParts fails when a manifest has too many or too large parts, or wrong digests.
+func checkParts(manifest *v1.Manifest) error {
 	if len(manifest.Layers) > maxLayers {
-		return nil, fmt.Errorf("it has %d layers, of %d at most", len(manifest.Layers), maxLayers)
+		return fmt.Errorf("it has %d layers, of %d at most", len(manifest.Layers), maxLayers)
 	}
 	var total int64
 	for _, part := range append(slices.Clone(manifest.Layers), manifest.Config) {
 		if err := checkDigest(part.Digest); err != nil {
-			return nil, err
+			return err
 		}
 		if part.Size < 0 || part.Size > MaxLayerBytes {
-			return nil, fmt.Errorf("its part %q has %d bytes", part.Digest, part.Size)
+			return fmt.Errorf("its part %q has %d bytes", part.Digest, part.Size)
 		}
 		total += part.Size
 		if total > MaxLayerBytes {
-			return nil, fmt.Errorf("its layers have more than %d bytes", int64(MaxLayerBytes))
+			return fmt.Errorf("its layers have more than %d bytes", int64(MaxLayerBytes))
 		}
 	}
 	if manifest.Config.Size > MaxConfigBytes {
-		return nil, fmt.Errorf("its configuration has %d bytes, of %d at most", manifest.Config.Size, MaxConfigBytes)
+		return fmt.Errorf("its configuration has %d bytes, of %d at most", manifest.Config.Size, MaxConfigBytes)
 	}
-	return manifest, nil
+	return nil
 }
 
 func checkDigest(digest v1.Hash) error {

@@ -9,7 +9,7 @@ import { imageConfig } from '../../../protocol/image/image-config.ts';
  * error:
  *
  *     {"progress": {...}}
- *     {"image": {...}}, {"rootfs": {...}}, {"exported": {...}} or {"pushed": {...}}
+ *     {"image": {...}}, {"rootfs": {...}}, {"exported": {...}}, {"pushed": {...}} or {"artifact": {...}}
  *     {"error": {"code": ..., "message": ..., "hint": ...}}
  */
 
@@ -41,6 +41,9 @@ export const ociPushed = object({
   present: count(),
   uploadedBytes: count(),
 });
+
+/** Files of an artefact that were written. */
+export const ociArtifact = object({ manifestDigest: digest, files: count() });
 
 const progress = object({
   bytes: optional(count()),

@@ -30,11 +30,6 @@ export const MACHINE_KEYS: Readonly<Record<string, KeyReader>> = {
   capAdd: () => overridden('root in the guest has all capabilities'),
   securityOpt: () => overridden('no filter keeps programs of the guest from tracing one another'),
   init: () => overridden('the VM has a process 1 that reaps processes'),
-  features: (value) =>
-    isObject(value) && Object.keys(value).length === 0
-      ? taken({})
-      : refused('features are not installed; use an image or a Dockerfile that has these tools'),
-  overrideFeatureInstallOrder: () => notSupported('features are not installed'),
   ...Object.fromEntries(
     ['dockerComposeFile', 'service', 'runServices'].map((key): [string, KeyReader] => [
       key,

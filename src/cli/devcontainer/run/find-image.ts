@@ -74,13 +74,30 @@ export function metadataOf(
     .reduce(mergeConfigs, emptyConfig());
 }
 
-/** One name for each file: a new build takes over the name of the last one. */
+/** What is asked of a build. A new build takes over the name of the last one. */
 function buildRequest(
   { dockerfile, context, args, target }: DockerfileBuild,
-  { repoRoot, shownFile }: Pick<Devcontainer, 'repoRoot' | 'shownFile'>,
+  file: Pick<Devcontainer, 'repoRoot' | 'shownFile'>,
 ) {
+  const buildArgs = Object.entries(args).map(([name, value]) => ({ name, value }));
+  return {
+    dockerfile,
+    context,
+    name: builtName(file),
+    ...(buildArgs.length > 0 ? { buildArgs } : {}),
+    ...(target === undefined ? {} : { target }),
+    reuse: true,
+    force: true,
+  };
+}
+
+/** The name of the image that is built for a file: each has its own, and another one for each `part`. */
+export function builtName(
+  { repoRoot, shownFile }: Pick<Devcontainer, 'repoRoot' | 'shownFile'>,
+  part?: string,
+): string {
   const hash = createHash('sha256')
-    .update(JSON.stringify([repoRoot, shownFile]))
+    .update(JSON.stringify([repoRoot, shownFile, ...(part === undefined ? [] : [part])]))
     .digest('hex')
     .slice(0, 10);
   const slug = posix
@@ -88,16 +105,7 @@ function buildRequest(
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .slice(0, 30);
-  const buildArgs = Object.entries(args).map(([name, value]) => ({ name, value }));
-  return {
-    dockerfile,
-    context,
-    name: `devcontainer-${slug}-${hash}`,
-    ...(buildArgs.length > 0 ? { buildArgs } : {}),
-    ...(target === undefined ? {} : { target }),
-    reuse: true,
-    force: true,
-  };
+  return `devcontainer-${slug}-${hash}`;
 }
 
 function nameOf(image: string, { platform }: ImageWish): string {

@@ -4,6 +4,7 @@ import type { CommandContext } from '../../context/context.ts';
 import { type DevcontainerConfig, type HostRequirements, mergeConfigs } from '../config.ts';
 import type { Devcontainer } from '../load.ts';
 import { findImage, metadataOf } from './find-image.ts';
+import { configOfFeatures, findFeatures, installFeatures } from './install-features.ts';
 
 /** The sizes that the command line names itself: they win over those of the file. */
 export type GivenShape = ReadonlySet<'vcpuCount' | 'memoryMib' | 'diskSizeBytes' | 'systemOverlaySizeBytes'>;
@@ -18,9 +19,9 @@ export interface PlannedVm {
 }
 
 /**
- * Finds the image of a configuration, and returns the request for the VM with it.
+ * Finds the image of a configuration, with its features, and returns the request for the VM with it.
  *
- * @throws {AppError} what building and pulling images throw.
+ * @throws {AppError} DEVCONTAINER_FEATURE_INVALID; what building and pulling images throw.
  */
 export async function planVm(
   devcontainer: Devcontainer,
@@ -31,8 +32,13 @@ export async function planVm(
     context,
   }: { request: CreateVmRequest; given: GivenShape; client: BangerClient; context: CommandContext },
 ): Promise<PlannedVm> {
-  const image = await findImage(devcontainer, { wish: request, client, context });
-  const config = mergeConfigs(metadataOf(image, devcontainer.withVariables), devcontainer.config);
+  const making = { wish: request, client, context };
+  await using found = await findFeatures(devcontainer, making);
+  const base = await findImage(devcontainer, making);
+  const image = await installFeatures(base, found, { devcontainer, ...making });
+  const own = configOfFeatures(found.features, devcontainer);
+  const below = [metadataOf(image, devcontainer.withVariables), ...own].reduce(mergeConfigs);
+  const config = mergeConfigs(below, devcontainer.config);
   const env = Object.entries(config.containerEnv).map(([name, value]) => `${name}=${value}`);
   return {
     config,

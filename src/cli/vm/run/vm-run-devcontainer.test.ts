@@ -232,11 +232,11 @@ describe('banger vm run --devcontainer', () => {
   });
 
   test('banger devcontainer check says what counts, and whether a VM can be made', async () => {
-    put({ features: { 'ghcr.io/x/y:1': {} }, forwardPorts: [80], runArgs: ['--init'] });
+    put({ features: { 'github-cli': {} }, forwardPorts: [80], runArgs: ['--init'] });
     const refused = await lab.run(['devcontainer', 'check', repo]);
     assert.equal(refused.status, 1);
     assert.match(refused.stdout, /^forwardPorts +taken/m);
-    assert.match(refused.stdout, /^features +refused +features are not installed/m);
+    assert.match(refused.stdout, /^features +refused +"github-cli": it is neither/m);
     assert.match(refused.stdout, /--devcontainer refuses it\n$/);
     const skipped = await lab.run(['devcontainer', 'check', '--json', '--skip', 'features', '.'], {
       cwd: repo,
