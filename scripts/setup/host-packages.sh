@@ -110,7 +110,7 @@ ensure_host_packages() {
     die "Cannot install $packages: $manager failed, see above and $log" "as root: $install"
   fi
   packages=$(missing_packages "$manager" "$@")
-  if [ -n "$packages" ]; then die "Cannot go on: $manager succeeded, but ${packages% } still lacks its programs"; fi
+  if [ -n "$packages" ]; then die "Cannot continue: $manager succeeded, but ${packages% } still lacks its programs"; fi
 }
 
 # apt waits for another apt's lock instead of failing at once.

@@ -110,9 +110,9 @@ const GROUPS: readonly GroupDefinition[] = [
   },
   {
     name: 'vm job',
-    summary: 'commands that go on in VMs',
+    summary: 'commands that keep running in VMs',
     description:
-      'Jobs: commands that banger vm exec --detach has started. They go on without banger, and the guest keeps the newest part of their output.',
+      'Jobs: commands that banger vm exec --detach has started. They keep running without banger, and the guest keeps the newest part of their output.',
   },
   {
     name: 'vm workspace',

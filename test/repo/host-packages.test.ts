@@ -106,7 +106,7 @@ describe('ensure_host_packages', () => {
     await put('apt-get', 'exit 0');
     const { status, text } = ensure();
     assert.equal(status, 1);
-    assert.match(text, /error: Cannot go on: apt succeeded, but git qemu-utils still lacks its programs/);
+    assert.match(text, /error: Cannot continue: apt succeeded, but git qemu-utils still lacks its programs/);
   });
 
   test('names the packages of dnf on a host with dnf', async () => {

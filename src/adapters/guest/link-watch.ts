@@ -103,7 +103,7 @@ export class LinkWatch implements Disposable {
     const cause = whySilent?.();
     this.#pausedAt = cause && (this.#pausedAt ?? now);
     const isSilent = this.#askedAt !== undefined && now - this.#askedAt >= limitMs;
-    // A paused guest is let run for moments, to see whether it can go on, and may answer in one of them.
+    // A paused guest is let run for moments, to see whether it can continue, and may answer in one of them.
     const isPaused = this.#pausedAt !== undefined && now - this.#pausedAt >= quietMs + limitMs;
     if (isSilent || isPaused) this.#session.destroy(cause ?? silent(quietMs + limitMs));
     else if (this.#askedAt === undefined && now - this.#heard.at >= quietMs) {

@@ -77,7 +77,7 @@ export class SecretSources implements SecretValues {
       case 'env': {
         const value = this.#given.get(placeholder);
         if (value === undefined) {
-          throw sourceFailed(wanted, 'the daemon has started anew and does not have your variables');
+          throw sourceFailed(wanted, 'the daemon was started again and does not have your variables');
         }
         return Buffer.from(value);
       }

@@ -8,9 +8,9 @@ import type { SecretText } from '../../protocol/secret/secret-text.ts';
 export interface SecretValues {
   /** Keeps the value of a client's variable, by the placeholder that stands for it. */
   remember(placeholder: string, value: string): void;
-  /** The next network that is asked about it gets its value anew. */
+  /** The next network that is asked about it gets its value again. */
   renew(placeholder: string): void;
-  /** Returns whether a network must get the value anew, and forgets that. */
+  /** Returns whether a network must get the value again, and forgets that. */
   takeRenewed(placeholder: string): boolean;
   /**
    * Reads a value.

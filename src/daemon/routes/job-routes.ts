@@ -10,7 +10,7 @@ export const JOB_ROUTES: readonly Route[] = [
   jsonRoute({
     method: 'POST',
     path: '/vms/:ref/jobs',
-    summary: 'Start a command in the guest that goes on without a client',
+    summary: 'Start a command in the guest that keeps running without a client',
     body: jobs.startJobRequest,
     answer: jobs.job,
     run: async ({ app, params, body: { timeoutMs, ...start }, signal }) => {

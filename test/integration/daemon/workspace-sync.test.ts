@@ -146,11 +146,11 @@ test('--watch waits while the VM is suspended, and ends with a reason when it is
   const watch = await watching();
   await resultOf(lab.client.suspendVm('web', { signal }));
   put(root, 'a', 'while suspended\n');
-  await until(() => watch.stderr.text.includes('is suspended; goes on'), { what: 'the notice' });
+  await until(() => watch.stderr.text.includes('is suspended; copying resumes'), { what: 'the notice' });
   await resultOf(lab.client.startVm('web', { signal }));
   await until(() => textOf('a') === 'while suspended\n', { what: 'the edit' });
   await resultOf(lab.client.stopVm('web', { signal }));
   put(root, 'a', 'too late\n');
   assert.equal((await watch.ended).status, 1);
-  assert.match(watch.stderr.text, /Cannot go on: vm "web" is stopped\n.*banger vm start web/);
+  assert.match(watch.stderr.text, /Cannot copy any more: vm "web" is stopped\n.*banger vm start web/);
 });

@@ -37,7 +37,7 @@ export async function runInitialize(
       if (!isAppError(error, 'EXEC_FAILED')) throw error;
       throw new AppError(
         'DEVCONTAINER_COMMAND_FAILED',
-        `Cannot go on after ${name} on this host: it failed`,
+        `Cannot continue after ${name} on this host: it failed`,
         {
           hint: 'nothing was made; --devcontainer-skip initializeCommand does without it',
           details: { command: name },

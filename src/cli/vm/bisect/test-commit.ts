@@ -27,7 +27,7 @@ interface TesterParts {
 
 /**
  * Tests commits one after another, each in a fork. A fork is a copy of the one in which a commit was found
- * good last, so that an incremental build goes on from there; of the VM itself at first, and with `isClean`.
+ * good last, so that incremental builds continue there; of the VM itself at first, and with `isClean`.
  * Forks of bad and skipped commits are deleted: what failed may have left half of something.
  */
 export class CommitTester {

@@ -9,7 +9,7 @@ export const vmBisect = defineCommand({
   description: [
     'Tests commits between <good> and <bad> in forks of a running VM, and prints the first at which the command fails. The VM itself does not change. Each fork checks out its commit in the workspace: changes of tracked files are dropped, other files stay.',
     '',
-    'A fork is a copy of the one in which a commit was found good last, so that an incremental build goes on from there. With --clean, each is a copy of the VM itself.',
+    'A fork is a copy of the one in which a commit was found good last, so that an incremental build continues from there. With --clean, each is a copy of the VM itself.',
     '',
     'The exit status of the command means what it means to git bisect run: 0 is good, 125 cannot be tested, any other up to 127 is bad, and 128 or more ends the search. First <good> must succeed and <bad> must fail. The command gets the variable BANGER_BISECT_COMMIT, and no input; its output goes to a log.',
     '',

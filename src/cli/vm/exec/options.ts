@@ -29,7 +29,7 @@ export const EXEC_OPTIONS = {
   detach: {
     type: 'flag',
     short: 'd',
-    summary: 'start the command as a job that goes on without banger, and print its id',
+    summary: 'start the command as a job that keeps running without banger, and print its id',
   },
   tty: { type: 'flag', short: 't', summary: 'give the command a terminal, even without one here' },
   noTty: { type: 'flag', short: 'T', summary: 'do not give the command a terminal' },

@@ -13,7 +13,7 @@ export const vmExec = defineCommand({
     '',
     "The exit status is that of the command, 128+n when signal n killed it, 125 when banger failed, 126 or 127 when the command could not be started, 124 when --timeout ended it. With --json, stdout has one JSON value about how the command ended, and all of the command's output goes to stderr.",
     '',
-    'With --detach the command becomes a job: it has no input, goes on when banger and the daemon are gone, and the guest keeps the newest part of its output. See banger vm jobs, banger vm attach and banger vm job.',
+    'With --detach the command becomes a job: it has no input, keeps running when banger and the daemon are gone, and the guest keeps the newest part of its output. See banger vm jobs, banger vm attach and banger vm job.',
   ].join('\n'),
   examples: [
     { command: 'banger vm exec web -- bash', does: 'A shell in a running VM.' },

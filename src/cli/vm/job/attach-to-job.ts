@@ -12,7 +12,7 @@ interface AttachPlan {
 
 /**
  * Follows a job until it ends and returns its exit status. When that is cut short, by the user or by the loss
- * of daemon or guest, says how to continue; the job goes on.
+ * of daemon or guest, says how to continue; the job keeps running.
  */
 export async function attachToJob(
   { ref, jobId, after }: AttachPlan,

@@ -8,7 +8,7 @@ export const vmAttach = defineCommand({
   summary: 'follow a job until it ends',
   description: [
     'Prints the output of a job that the guest has, then what comes, and exits with the status of the job when it ends. stdout and stderr stay apart.',
-    'Ctrl-C detaches: the job goes on, and the cursor that is printed continues there later.',
+    'Ctrl-C detaches: the job keeps running, and the cursor that is printed continues there later.',
     '',
     'The exit status is that of the job, 128+n when signal n killed it, 124 when its --timeout ended it, 125 when banger failed, 130 after Ctrl-C.',
   ].join('\n'),

@@ -28,7 +28,7 @@ export const PREPARE_OPTIONS = {
 
 /** Options of `vm workspace sync`. */
 export const SYNC_OPTIONS = {
-  watch: { type: 'flag', summary: 'go on, and copy each edit when it is saved; not with --json' },
+  watch: { type: 'flag', summary: 'keep running, and copy each edit when it is saved; not with --json' },
   verbose: { type: 'flag', short: 'v', summary: 'show each step on a line of its own' },
   json: { type: 'flag', summary: 'print what was copied as JSON' },
 } as const satisfies OptionDefinitions;

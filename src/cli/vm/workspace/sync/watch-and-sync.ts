@@ -94,7 +94,7 @@ class SyncSession {
     const { state, name } = await client.showVm(this.#vm.id, { signal: this.#context.signal });
     if (state === 'suspended' || state === 'suspending' || state === 'resuming') return 'suspended';
     if (state === 'running') return 'running';
-    throw new AppError('VM_NOT_RUNNING', `Cannot go on: vm "${name}" is ${state}`, {
+    throw new AppError('VM_NOT_RUNNING', `Cannot copy any more: vm "${name}" is ${state}`, {
       hint: `banger vm start ${name}, then watch again`,
     });
   }
@@ -111,7 +111,7 @@ class SyncSession {
     }
     if (isAppError(error, 'VM_NOT_FOUND')) throw error;
     if (isAppError(error, 'VM_NOT_RUNNING') && (await this.requireVm()) === 'suspended') {
-      this.#say(`vm "${name}" is suspended; goes on when it runs again`);
+      this.#say(`vm "${name}" is suspended; copying resumes when it runs again`);
       return false;
     }
     this.#failureCount += 1;
