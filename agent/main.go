@@ -2,7 +2,7 @@
 //
 //	/init                       as process 1 of the initramfs: makes the root, then hands over to the image
 //	banger-agent init           as process 1 of an image without systemd
-//	banger-agent serve          talks to the host over the virtio port
+//	banger-agent serve          talks to the host over the virtio port, or a vsock
 //	banger-agent serve -socket  talks to a host over a Unix socket, outside a VM; with -root, personalises
 //	                            that folder
 //	banger-agent ready          tells the serving agent that user commands may run

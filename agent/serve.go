@@ -30,6 +30,8 @@ const (
 	portName = "banger.agent.0"
 	// crashFile holds what the Go runtime prints when the agent crashes; the next agent logs it.
 	crashFile = "/run/banger/crash"
+	// vsockPort is the agent's port where the host connects over a vsock.
+	vsockPort = 1024
 	// answerTime leaves time to send the answer to a power-off request, because the init may end the agent at
 	// once.
 	answerTime = 100 * time.Millisecond
@@ -85,7 +87,9 @@ func insideVm(ctx context.Context, options *server.Options) (err error) {
 		time.Sleep(answerTime)
 		return pid1.PowerOff()
 	}
-	options.OpenStream = server.OpenVirtioPort(portName)
+	if options.OpenStream, err = openStream(); err != nil {
+		return err
+	}
 	options.Identity = identity.Guest(tellGit(ctx, options.Log))
 	options.Trimmer = trim.New()
 	go options.Trimmer.Every(ctx, trimEvery, options.Log)
@@ -99,6 +103,14 @@ func insideVm(ctx context.Context, options *server.Options) (err error) {
 	}
 	options.Ready, err = ready.Watch(ctx, ready.Path)
 	return err
+}
+
+// openStream returns the opener of the stream that the host has chosen for this VM.
+func openStream() (func(context.Context) (server.Stream, error), error) {
+	if options, err := cmdline.Read(); err == nil && options.HasVsock {
+		return server.ListenVsock(vsockPort)
+	}
+	return server.OpenVirtioPort(portName), nil
 }
 
 // manyFiles is how many files a disk has that git in the guest is spared to look at.

@@ -108,7 +108,8 @@ func (s *sequence) loadRootModules() error {
 }
 
 func (s *sequence) findDrives() (err error) {
-	s.drives, err = drives.Wait("/sys", []string{drives.Root, drives.Overlay, drives.Work}, drivesDeadline)
+	required := []string{drives.Root, drives.Overlay, drives.Work}
+	s.drives, err = drives.Wait("/sys", required, s.options.DriveOrder(), drivesDeadline)
 	return err
 }
 
@@ -172,6 +173,11 @@ func (s *sequence) handOver() error {
 	if systemd != "" {
 		if err := writeUnits(unitDir); err != nil {
 			return err
+		}
+		if s.options.EndsByRestart {
+			if err := restartAtEnd.write(unitDir); err != nil {
+				return err
+			}
 		}
 		argv = append([]string{systemd}, s.args...)
 	}

@@ -77,6 +77,15 @@ func TestWriteUnitsEnablesThem(t *testing.T) {
 	}
 }
 
+func TestSystemdRestartsTheMachineWhereItWouldTurnItOff(t *testing.T) {
+	dir := t.TempDir()
+	must(t, restartAtEnd.write(dir))
+	text, err := os.ReadFile(filepath.Join(dir, "systemd-poweroff.service.d/banger.conf"))
+	if err != nil || string(text) != "[Unit]\nSuccessAction=reboot-force\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
 func TestRemoveContentStaysOnItsDevice(t *testing.T) {
 	dir := t.TempDir()
 	addFile(t, dir+"/a/b/file", 0o600)

@@ -48,6 +48,27 @@ StandardInput=null
 StandardOutput=null
 `
 
+// restartAtEnd makes systemd restart the machine where it would turn it off. systemd-poweroff.service is what
+// every way to turn the system off ends with.
+var restartAtEnd = dropIn{"systemd-poweroff.service", `[Unit]
+SuccessAction=reboot-force
+`}
+
+// dropIn is a file that changes a unit of the image.
+type dropIn struct {
+	unit string
+	text string
+}
+
+// write puts the file into dir, which is where systemd looks for units.
+func (d dropIn) write(dir string) error {
+	folder := filepath.Join(dir, d.unit+".d")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, "banger.conf"), []byte(d.text), 0o644)
+}
+
 // unit is a unit file and the target that starts it.
 type unit struct {
 	name     string

@@ -4,6 +4,7 @@ package cmdline
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -25,7 +26,23 @@ type Options struct {
 	OverlayFreeBytes uint64
 	// TimerHz is the frequency of the processors' timers, or 0 when the host does not know it.
 	TimerHz uint64
-	Debug   bool
+	// Drives are the serials of the drives in the order of their devices, separated by commas, on a machine
+	// whose drives have no serials of the host. See DriveOrder.
+	Drives string
+	// HasVsock says that the host connects over a vsock, not over a virtio port.
+	HasVsock bool
+	// EndsByRestart says that only a restart ends the VM: turning the machine off would leave it halted.
+	EndsByRestart bool
+	Debug         bool
+}
+
+// DriveOrder returns the serials of the drives in the order of their devices, or nothing when they have
+// serials.
+func (o Options) DriveOrder() []string {
+	if o.Drives == "" {
+		return nil
+	}
+	return strings.Split(o.Drives, ",")
 }
 
 // Read parses the command line of the running kernel. It needs /proc.
@@ -74,6 +91,24 @@ func (o *Options) set(name, value string, hasValue bool) error {
 			return fmt.Errorf("banger.timer_hz=%q is not a frequency in Hz", value)
 		}
 		o.TimerHz = hz
+	case "banger.drives":
+		serials := strings.Split(value, ",")
+		for at, serial := range serials {
+			if serial == "" || slices.Contains(serials[:at], serial) {
+				return fmt.Errorf("banger.drives=%q is not a list of different serials", value)
+			}
+		}
+		o.Drives = value
+	case "banger.agent":
+		if value != "virtio" && value != "vsock" {
+			return fmt.Errorf("banger.agent=%q is not virtio or vsock", value)
+		}
+		o.HasVsock = value == "vsock"
+	case "banger.end":
+		if value != "off" && value != "restart" {
+			return fmt.Errorf("banger.end=%q is not off or restart", value)
+		}
+		o.EndsByRestart = value == "restart"
 	case "banger.debug":
 		if hasValue && value != "0" && value != "1" {
 			return fmt.Errorf("banger.debug=%q is not 0 or 1", value)

@@ -29,6 +29,9 @@ func TestParseTable(t *testing.T) {
 		{"banger.debug=1", Options{Mode: ModeBoot, Debug: true}},
 		{"\"banger.overlay_free=8\"", Options{Mode: ModeBoot, OverlayFreeBytes: 8}},
 		{"banger.timer_hz=62500000", Options{Mode: ModeBoot, TimerHz: 62_500_000}},
+		{"banger.drives=root,overlay", Options{Mode: ModeBoot, Drives: "root,overlay"}},
+		{"banger.agent=vsock banger.end=restart", Options{Mode: ModeBoot, HasVsock: true, EndsByRestart: true}},
+		{"banger.agent=virtio banger.end=off", Options{Mode: ModeBoot}},
 		{"-- banger.mode=nonsense", Options{Mode: ModeBoot}},
 		{"other.mode=x xbanger.mode=probe", Options{Mode: ModeBoot}},
 	} {
@@ -42,10 +45,20 @@ func TestParseTable(t *testing.T) {
 func TestParseRefusesUnknownParametersAndValues(t *testing.T) {
 	for _, line := range []string{
 		"banger.timer_hz", "banger.timer_hz=1GHz", "banger.mode=", "banger.mode=rescue", "banger.overlay_free", "banger.overlay_free=-1",
+		"banger.drives", "banger.drives=root,", "banger.drives=root,root", "banger.agent", "banger.agent=serial", "banger.end=halt",
 	} {
 		if got, err := Parse(line); err == nil {
 			t.Errorf("Parse(%q) = %+v, want an error", line, got)
 		}
+	}
+}
+
+func TestDriveOrderIsThatOfTheParameter(t *testing.T) {
+	if got := (Options{Drives: "root,overlay,work"}).DriveOrder(); !slices.Equal(got, []string{"root", "overlay", "work"}) {
+		t.Errorf("got %q", got)
+	}
+	if got := (Options{}).DriveOrder(); len(got) != 0 {
+		t.Errorf("without the parameter: got %q", got)
 	}
 }
 

@@ -1,4 +1,5 @@
-// Package drives finds the block devices that the host gave a serial (docs/agent-protocol.md).
+// Package drives finds the block devices that the host gave a serial, or a place in its order
+// (docs/agent-protocol.md).
 package drives
 
 import (
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"banger.dev/agent/internal/cmdline"
 )
 
 // Serials of the drives.
@@ -24,7 +27,7 @@ const SectorBytes = 512
 
 const pollEvery = 5 * time.Millisecond
 
-// Drive is a block device to which the host gave a serial.
+// Drive is a block device to which the host gave a serial or a place in its order.
 type Drive struct {
 	// Path of its node in /dev.
 	Path string
@@ -33,10 +36,10 @@ type Drive struct {
 	Sectors uint64
 }
 
-// Wait returns the drives by serial as soon as all the required ones have appeared.
-func Wait(sysfs string, required []string, deadline time.Duration) (map[string]Drive, error) {
+// Wait returns the drives by serial as soon as all the required ones have appeared. See Find for order.
+func Wait(sysfs string, required, order []string, deadline time.Duration) (map[string]Drive, error) {
 	for endsAt := time.Now().Add(deadline); ; time.Sleep(pollEvery) {
-		found := Find(sysfs)
+		found := Find(sysfs, order)
 		missing := slices.DeleteFunc(slices.Clone(required), func(serial string) bool {
 			_, isThere := found[serial]
 			return isThere
@@ -51,12 +54,23 @@ func Wait(sysfs string, required []string, deadline time.Duration) (map[string]D
 	}
 }
 
-// Find returns the drives that there are, by serial.
-func Find(sysfs string) map[string]Drive {
+// Here returns the drives of this VM, by serial.
+func Here() map[string]Drive {
+	// A command line that cannot be read says nothing about an order.
+	options, _ := cmdline.Read()
+	return Find("/sys", options.DriveOrder())
+}
+
+// Find returns the drives that there are, by serial. The serials in order, if there are any, are those of the
+// first virtio devices; the devices' own serials then mean nothing.
+func Find(sysfs string, order []string) map[string]Drive {
 	found := map[string]Drive{}
 	dirs, _ := filepath.Glob(filepath.Join(sysfs, "block/*"))
 	for _, dir := range dirs {
 		serial := readTrimmed(filepath.Join(dir, "serial"))
+		if len(order) > 0 {
+			serial = serialAt(order, filepath.Base(dir))
+		}
 		sectors, err := strconv.ParseUint(readTrimmed(filepath.Join(dir, "size")), 10, 64)
 		if serial == "" || err != nil {
 			continue
@@ -68,6 +82,19 @@ func Find(sysfs string) map[string]Drive {
 		}
 	}
 	return found
+}
+
+// serialAt returns the serial of the device called name: vda is the first one of the order. It returns "" for
+// a device that is not in the order.
+func serialAt(order []string, name string) string {
+	letter, isVirtio := strings.CutPrefix(name, "vd")
+	if !isVirtio || len(letter) != 1 {
+		return ""
+	}
+	if at := int(letter[0]) - 'a'; at >= 0 && at < len(order) {
+		return order[at]
+	}
+	return ""
 }
 
 func describe(found map[string]Drive) string {

@@ -7,15 +7,17 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"banger.dev/agent/internal/cmdline"
 )
 
-// Off syncs the disks and turns the VM off. Only process 1, or root in the VM, may call it. It does not
-// return.
+// Off syncs the disks and ends the VM: it turns the machine off, or restarts it where only that ends the VM.
+// Only process 1, or root in the VM, may call it. It does not return.
 func Off() {
 	unix.Sync()
 	drainConsole()
 	command := unix.LINUX_REBOOT_CMD_POWER_OFF
-	if !hasPowerSwitch() {
+	if endsByRestart() || !hasPowerSwitch() {
 		// The kernel would halt for ever (kernel/reboot.c). A restart ends the VM as well, with every VMM
 		// that we use.
 		command = unix.LINUX_REBOOT_CMD_RESTART
@@ -35,6 +37,12 @@ func end(command int) {
 	for {
 		time.Sleep(time.Hour)
 	}
+}
+
+// endsByRestart reports whether the host has said that its VMM outlives a machine that is turned off.
+func endsByRestart() bool {
+	options, err := cmdline.Read()
+	return err == nil && options.EndsByRestart
 }
 
 // hasPowerSwitch reports whether the kernel can turn this machine off: with PSCI on arm64, and only with ACPI

@@ -35,7 +35,8 @@ const (
 
 // Options are what the server needs from the program around it.
 type Options struct {
-	// OpenStream waits for the next host and returns the stream to it. See OpenVirtioPort and ListenUnix.
+	// OpenStream waits for the next host and returns the stream to it. See OpenVirtioPort, ListenVsock and
+	// ListenUnix.
 	OpenStream func(context.Context) (Stream, error)
 	// Init is the kind of process 1: "systemd" or "agent".
 	Init string

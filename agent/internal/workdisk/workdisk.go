@@ -82,7 +82,7 @@ func (d *Disk) find() (drives.Drive, error) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	if d.drive.Path == "" {
-		found, isThere := drives.Find("/sys")[drives.Work]
+		found, isThere := drives.Here()[drives.Work]
 		if !isThere {
 			return drives.Drive{}, fmt.Errorf("there is no drive with serial %s", drives.Work)
 		}

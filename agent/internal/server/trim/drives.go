@@ -12,7 +12,7 @@ type OnHost struct {
 // GuestDrives returns the drives of a guest: the root, of which only the part after the image is trimmed, and
 // the work disk.
 func GuestDrives(host OnHost) []Drive {
-	imageBytes := drives.Find("/sys")[drives.Root].Sectors * drives.SectorBytes
+	imageBytes := drives.Here()[drives.Root].Sectors * drives.SectorBytes
 	return []Drive{
 		// The image's part of the root is a snapshot with chunks of 4 KiB, each of which would be a discard
 		// of its own.
