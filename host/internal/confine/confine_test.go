@@ -85,6 +85,15 @@ func try(task []string) string {
 		if connection, err = net.Dial("unix", task[1]); err == nil {
 			connection.Close()
 		}
+	case "listen":
+		var listener net.Listener
+		if listener, err = net.Listen("unix", task[1]); err == nil {
+			listener.Close()
+		}
+	case "socket-datagram":
+		_, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	case "socket-stream":
+		_, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	case "datagram-pair":
 		_, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
 	case "stream-pair":

@@ -14,7 +14,8 @@ const (
 	// No folders, links or devices, with which the program could mislead another one.
 	writeRights landlock.AccessFSSet = readRights | syscall.AccessFSWriteFile | syscall.AccessFSTruncate |
 		syscall.AccessFSMakeReg | syscall.AccessFSRemoveFile
-	treeRights landlock.AccessFSSet = writeRights | syscall.AccessFSExecute | syscall.AccessFSRemoveDir |
+	serveRights landlock.AccessFSSet = writeRights | syscall.AccessFSMakeSock
+	treeRights  landlock.AccessFSSet = writeRights | syscall.AccessFSExecute | syscall.AccessFSRemoveDir |
 		syscall.AccessFSMakeChar | syscall.AccessFSMakeDir | syscall.AccessFSMakeSock | syscall.AccessFSMakeFifo |
 		syscall.AccessFSMakeBlock | syscall.AccessFSMakeSym | syscall.AccessFSRefer
 	deviceRights landlock.AccessFSSet = syscall.AccessFSReadFile | syscall.AccessFSWriteFile | syscall.AccessFSIoctlDev
@@ -43,6 +44,7 @@ func (p *Plan) restrictFiles() error {
 	}
 	add(readRights, p.Read)
 	add(writeRights, p.Write)
+	add(serveRights, p.Serve)
 	add(treeRights, p.Tree)
 	if p.holdsMap() {
 		add(readRights, p.Map)

@@ -13,8 +13,10 @@ import (
 type Plan struct {
 	// files, and folders with their content, that it may read
 	Read []string
-	// folders in which it may read, and create, write and remove regular files and sockets
+	// folders in which it may read, and create, write and remove regular files, and remove sockets
 	Write []string
+	// folders in which it may also create Unix sockets, to listen on; it may connect none
+	Serve []string
 	// folders in which it may do all that the user may: also create folders, links and devices, and run
 	// programs
 	Tree []string
@@ -47,6 +49,7 @@ func Parse(args []string) (*Plan, error) {
 	paths := map[string]*[]string{
 		"--read":   &plan.Read,
 		"--write":  &plan.Write,
+		"--serve":  &plan.Serve,
 		"--tree":   &plan.Tree,
 		"--chroot": &plan.Chroot,
 		"--map":    &plan.Map,

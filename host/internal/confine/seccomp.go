@@ -50,7 +50,7 @@ func (p *Plan) restrictCalls(logs *logPipes) error {
 		allowed = append(allowed, families[name]...)
 	}
 	holds := logs != nil && logs.held != 0
-	filter := buildFilter(allowed, holds)
+	filter := buildFilter(allowed, holds, len(p.Serve) > 0)
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	var flags uintptr
 	if holds {
@@ -69,7 +69,7 @@ func (p *Plan) restrictCalls(logs *logPipes) error {
 	return nil
 }
 
-func buildFilter(allowed []uint32, holdsMap bool) []unix.SockFilter {
+func buildFilter(allowed []uint32, holdsMap, serves bool) []unix.SockFilter {
 	load := func(offset uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
 	}
@@ -108,6 +108,15 @@ func buildFilter(allowed []uint32, holdsMap bool) []unix.SockFilter {
 	sockets := []unix.SockFilter{load(offsetFirstArg)}
 	for _, family := range slices.Compact(slices.Sorted(slices.Values(allowed))) {
 		sockets = append(sockets, ifEqual(family), permitted)
+	}
+	if serves && !slices.Contains(allowed, unix.AF_UNIX) {
+		// Stream sockets, to listen on: what is sent over one needs a connection, and no call makes one.
+		sockets = append(sockets,
+			unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.AF_UNIX, Jf: 4},
+			load(offsetSecondArg),
+			unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: socketTypeMask},
+			ifEqual(unix.SOCK_STREAM), permitted)
+		filter = append(filter, ifEqual(unix.SYS_CONNECT), denied)
 	}
 	block(unix.SYS_SOCKET, append(sockets, denied)...)
 	if !slices.Contains(allowed, unix.AF_UNIX) {

@@ -25,7 +25,7 @@ func Self(read, write, sockets []string) error {
 	for _, name := range sockets {
 		allowed = append(allowed, families[name]...)
 	}
-	filter := buildFilter(allowed, false)
+	filter := buildFilter(allowed, false, false)
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	// All threads of the process, because the scheduler may run any goroutine on any of them.
 	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
