@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { AppError, printable } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
@@ -20,6 +21,7 @@ export type ForwardTo = (typeof FORWARD_TO)[number];
 export interface ConfigFile {
   log_level?: LogLevel;
   accelerator?: Accelerator;
+  firecracker_bin?: string;
   default_image_name?: string;
   auto_stop_stale_after?: number;
   auto_suspend_after?: number;
@@ -56,6 +58,7 @@ type Reader = (value: unknown, field: string) => unknown;
 const KEYS: Readonly<Record<string, Reader>> = {
   log_level: oneOf(LOG_LEVELS),
   accelerator: oneOf(ACCELERATORS),
+  firecracker_bin: absolutePath,
   default_image_name: text,
   auto_stop_stale_after: duration,
   auto_suspend_after: duration,
@@ -183,6 +186,11 @@ function userName(value: unknown, field: string): string {
 
 function text(value: unknown, field: string): string {
   if (typeof value !== 'string' || value === '') throw wrong(field, 'a text that is not empty');
+  return value;
+}
+
+function absolutePath(value: unknown, field: string): string {
+  if (typeof value !== 'string' || !isAbsolute(value)) throw wrong(field, 'an absolute path');
   return value;
 }
 

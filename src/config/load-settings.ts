@@ -33,6 +33,7 @@ export function loadSettings(env: Environment, host: HostSize = thisHost()): Set
     ...(file.vm_defaults?.user === undefined ? {} : { defaultUser: file.vm_defaults.user }),
     defaultImage: file.default_image_name ?? 'debian-bookworm',
     ...(file.vm_defaults?.vmm === undefined ? {} : { defaultVmm: file.vm_defaults.vmm }),
+    ...(file.firecracker_bin === undefined ? {} : { firecrackerPath: file.firecracker_bin }),
     isWarm: file.warm ?? true,
     hasPool: file.standby ?? true,
     poolLimit: file.standby_max ?? POOL_LIMIT,

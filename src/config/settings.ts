@@ -27,6 +27,8 @@ export interface Settings {
   defaultImage: string;
   /** the VMM of new VMs; absent: the first that fits */
   defaultVmm?: VmmName;
+  /** absent: the first `firecracker` on PATH */
+  firecrackerPath?: string;
   /** new VMs start from warm templates */
   isWarm: boolean;
   /** the daemon keeps pool VMs of the shapes that start */

@@ -35,6 +35,7 @@ import { FsVmFiles } from '../adapters/store/fs-vm-files.ts';
 import { checkRecords, copyRecords, restoreRecords } from '../adapters/store/offline-records.ts';
 import { SqliteVmRecords } from '../adapters/store/sqlite-vm-records.ts';
 import { capLog } from '../adapters/vmm/console-log.ts';
+import { FirecrackerDriver } from '../adapters/vmm/firecracker/firecracker-driver.ts';
 import { linuxHostFacts } from '../adapters/vmm/host-facts.ts';
 import { QemuDriver, type QemuDriverOptions } from '../adapters/vmm/qemu/qemu-driver.ts';
 import { FsWorkDiskBases } from '../adapters/workspace/base/base-store.ts';
@@ -128,7 +129,7 @@ export interface ComposeOptions {
   /** folder of the host tools, `banger-host-<arch>` */
   hostToolsDir: string;
   log: Logger;
-  /** replaces QEMU */
+  /** replaces all VMMs */
   driver?: VmDriver;
 }
 
@@ -169,7 +170,13 @@ export function compose({
   });
   const connector = createGuestConnector();
   const { accelerator } = settings;
-  const qemu = { cacheDir: paths.vmmCacheDir, ...(accelerator === undefined ? {} : { accelerator }) };
+  const onHost = {
+    facts,
+    env: variables,
+    hostTools,
+    log,
+    ...(accelerator === undefined ? {} : { accelerator }),
+  };
   const files = new FsVmFiles(paths);
   const hostUser = new FsHostUser({
     secretFile: paths.secretFile,
@@ -186,9 +193,16 @@ export function compose({
   const userOf = (vmId: string): string | undefined => ordinaryUser(records.get(vmId)?.user);
   const world: VmWorld = {
     records,
-    drivers: [
-      driver ?? new QemuDriver({ ...qemu, facts, env: variables, receiver, hostTools, secretValues, log }),
-    ],
+    drivers: driver
+      ? [driver]
+      : [
+          new QemuDriver({ ...onHost, cacheDir: paths.vmmCacheDir, receiver, secretValues }),
+          new FirecrackerDriver({
+            ...onHost,
+            cacheDir: join(paths.vmmCacheDir, 'firecracker'),
+            program: settings.firecrackerPath,
+          }),
+        ],
     images,
     kernels,
     outlet,

@@ -11,9 +11,12 @@ import { type Subject, unreachable } from './errors.ts';
 import { meet } from './hello.ts';
 import { LinkWatch, WATCH_TIMES, type WatchTimes } from './link-watch.ts';
 import { PacedSocket } from './paced-socket.ts';
+import { connectVsock } from './vsock.ts';
 
 /** How often a missing socket is tried again: the VMM creates it when it starts. */
 const CONNECT_EVERY_MS = 10;
+/** How often a guest that does not listen yet is tried again: the VMM hears that from the guest itself. */
+const VSOCK_EVERY_MS = 50;
 
 /**
  * Windows and frame size, as the protocol requires. A stream whose reader is stuck occupies no more than its
@@ -92,32 +95,44 @@ async function openSocket(
   endpoint: GuestEndpoint,
   { signal, deadlineMs, subject }: Abortable & { deadlineMs: number; subject: Subject },
 ): Promise<net.Socket> {
-  switch (endpoint.kind) {
-    case 'unix': {
-      const { path } = endpoint;
-      let refusal: unknown;
-      const attempt = async (): Promise<net.Socket | undefined> => {
-        try {
-          return await openUnixSocket(path, { signal });
-        } catch (error) {
-          // All of these are temporary: no socket yet, nobody listening, or a full backlog.
-          if (!isErrno(error, 'ENOENT', 'ECONNREFUSED', 'EAGAIN')) throw error;
-          refusal = error;
-          return undefined;
-        }
-      };
-      try {
-        return await poll(attempt, { everyMs: CONNECT_EVERY_MS, deadlineMs, what: path, signal });
-      } catch (error) {
-        signal.throwIfAborted();
-        const state = isAppError(error, 'WAIT_TIMEOUT')
-          ? `nothing listens there after ${formatTime(deadlineMs)}`
-          : 'the socket cannot be opened';
-        throw unreachable(subject, state, refusal ?? error);
-      }
+  const { path } = endpoint;
+  let refusal: unknown;
+  const attempt = async (): Promise<net.Socket | undefined> => {
+    try {
+      return await openOnce(endpoint, { signal });
+    } catch (error) {
+      // All of these are temporary: no socket yet, nobody listening, or a full backlog.
+      if (!isErrno(error, 'ENOENT', 'ECONNREFUSED', 'EAGAIN')) throw error;
+      refusal = error;
+      return undefined;
+    }
+  };
+  const everyMs = endpoint.kind === 'vsock' ? VSOCK_EVERY_MS : CONNECT_EVERY_MS;
+  try {
+    return await poll(attempt, { everyMs, deadlineMs, what: path, signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    const state = isAppError(error, 'WAIT_TIMEOUT')
+      ? `nothing listens there after ${formatTime(deadlineMs)}`
+      : 'the socket cannot be opened';
+    throw unreachable(subject, state, refusal ?? error);
+  }
+}
+
+/** Returns nothing when the VMM answers and the guest does not listen yet. */
+async function openOnce(endpoint: GuestEndpoint, options: Abortable): Promise<net.Socket | undefined> {
+  const { kind, path } = endpoint;
+  switch (kind) {
+    case 'unix':
+      return await openUnixSocket(path, options);
+    case 'vsock': {
+      const socket = await openUnixSocket(path, options);
+      if (await connectVsock(socket, { port: endpoint.port, ...options })) return socket;
+      socket.destroy();
+      return undefined;
     }
     default:
-      return neverReached(endpoint.kind, 'endpoint');
+      return neverReached(kind, 'endpoint');
   }
 }
 

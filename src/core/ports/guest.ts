@@ -16,8 +16,13 @@ import type {
   Unpacked,
 } from '../../protocol/guest.ts';
 
-/** Where a guest's agent is reached from the host. */
-export type GuestEndpoint = { kind: 'unix'; path: string };
+/**
+ * Where a guest's agent is reached from the host:
+ *
+ * - `unix`: a Unix socket that is connected to the agent
+ * - `vsock`: a Unix socket on which a VMM connects to a port of the guest's vsock when it is asked to
+ */
+export type GuestEndpoint = { kind: 'unix'; path: string } | { kind: 'vsock'; path: string; port: number };
 
 /** How the host connects to an agent. */
 export interface ConnectOptions extends Abortable {

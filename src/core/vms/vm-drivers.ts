@@ -1,6 +1,6 @@
 import { AppError } from '../../base/errors.ts';
-import type { VmRecord } from '../ports/records.ts';
-import type { KillStrayOptions, VmDriver } from '../ports/vmm/driver.ts';
+import type { VmRecord, VmRecords } from '../ports/records.ts';
+import type { DriverFeature, KillStrayOptions, VmDriver } from '../ports/vmm/driver.ts';
 import type { VmSpec } from '../ports/vmm/spec.ts';
 
 /** The drivers of this program, the preferred one first. */
@@ -31,16 +31,28 @@ export function driverOf(
 }
 
 /**
- * Kills every VMM of a VM, of whatever driver: the record may be gone, or damaged. Idempotent.
+ * Kills every VMM of a VM: those of its driver, or of all drivers when it has no record, or a damaged one.
+ * Idempotent.
  *
  * @throws {AppError} VMM_KILL_FAILED.
  */
 export async function killStrays(
-  { drivers }: DriverSet,
+  { drivers, records }: DriverSet & { records: Pick<VmRecords, 'get'> },
   place: Pick<VmSpec, 'vmId' | 'runtimeDir' | 'consoleLogPath'>,
   options: KillStrayOptions = {},
 ): Promise<void> {
-  for (const driver of drivers) await driver.killStray(place, options);
+  const driverName = records.get(place.vmId)?.driverName;
+  const own = drivers.filter(({ name }) => name === driverName);
+  await Promise.all((own.length > 0 ? own : drivers).map((driver) => driver.killStray(place, options)));
+}
+
+/** Whether the driver of a VM can do something; true for a VM of an unknown driver. */
+export function canDo(
+  { drivers }: DriverSet,
+  { driverName }: Pick<VmRecord, 'driverName'>,
+  feature: DriverFeature,
+): boolean {
+  return drivers.find(({ name }) => name === driverName)?.lacks[feature] === undefined;
 }
 
 /** As `VmDriver.listRunning`, for all drivers. Without duplicates. */

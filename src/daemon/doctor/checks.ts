@@ -9,6 +9,7 @@ import { checkFileSystems } from './host/check-file-systems.ts';
 import { checkLimits } from './host/check-limits.ts';
 import { checkLoginSession } from './host/check-login-session.ts';
 import { checkNamespaces } from './host/check-namespaces.ts';
+import { checkOtherVmms } from './host/check-other-vmms.ts';
 import { checkPorts } from './host/check-ports.ts';
 import { checkRuntimeDir } from './host/check-runtime-dir.ts';
 import { checkServices } from './host/check-services.ts';
@@ -34,6 +35,7 @@ const CHECKS: readonly Check[] = [
   checkVmm,
   checkAccelerator,
   checkEmulators,
+  checkOtherVmms,
   checkWalls,
   checkNat,
   checkGuestAgent,

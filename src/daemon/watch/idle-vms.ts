@@ -3,6 +3,7 @@ import type { VmRecord } from '../../core/ports/records.ts';
 import { hasRunningJob } from '../../core/vms/guest/jobs.ts';
 import { stopVm } from '../../core/vms/lifecycle/stop-vm.ts';
 import { suspendVm } from '../../core/vms/saved/suspend-vm.ts';
+import { canDo } from '../../core/vms/vm-drivers.ts';
 import type { VmWorld } from '../../core/vms/world.ts';
 import type { Report } from '../../protocol/events.ts';
 import { TrafficWatch } from './traffic-watch.ts';
@@ -34,8 +35,9 @@ export interface IdleVmsOptions {
 /**
  * Stops or suspends VMs that have been unused for long enough, with their data written. Leaves out VMs that
  * are tied to a client (`--rm`). What a guest does by itself does not count as use, but a job does, and a
- * guest with network traffic is not suspended. Runs until disposed of, which waits for work in progress: a VM
- * that is being suspended then resumes, one that is being stopped is stopped. Disposing twice is fine.
+ * guest with network traffic is not suspended, nor one whose VMM cannot save it. Runs until disposed of,
+ * which waits for work in progress: a VM that is being suspended then resumes, one that is being stopped is
+ * stopped. Disposing twice is fine.
  */
 export function watchIdleVms(options: IdleVmsOptions): AsyncDisposable {
   const { world, use, log, stopAfterMs, suspendAfterMs, isMeasured, now } = options;
@@ -54,7 +56,9 @@ export function watchIdleVms(options: IdleVmsOptions): AsyncDisposable {
   const isUnused: Record<Ending, (record: VmRecord) => boolean> = {
     stopped: ({ id }) => stopAfterMs !== undefined && use.idleMs(id) >= stopAfterMs,
     suspended: (record) =>
-      suspendAfterMs !== undefined && Math.min(use.idleMs(record.id), quietMs(record)) >= suspendAfterMs,
+      suspendAfterMs !== undefined &&
+      Math.min(use.idleMs(record.id), quietMs(record)) >= suspendAfterMs &&
+      canDo(world, record, 'save'),
   };
   const end = async (record: VmRecord, what: Ending): Promise<void> => {
     const { id: vmId, name } = record;

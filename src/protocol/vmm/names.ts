@@ -1,3 +1,3 @@
 /** The VMMs that VMs can run on, by name. */
-export const VMM_NAMES = ['qemu'] as const;
+export const VMM_NAMES = ['qemu', 'firecracker'] as const;
 export type VmmName = (typeof VMM_NAMES)[number];

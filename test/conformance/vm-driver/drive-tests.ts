@@ -117,8 +117,8 @@ export function addDriveTests(tests: DriverTests): void {
       const [one, two] = vms as [RunningVm, RunningVm];
       const seen = await Promise.all(vms.map((vm) => ask(vm, 'read root 0 8', fixture)));
       assert.deepEqual(seen, ['the-root', 'the-root']);
-      await tellGuest(one.guestEndpoint.path, 'poweroff');
-      await tellGuest(two.guestEndpoint.path, 'panic');
+      await tellGuest(one.guestEndpoint, 'poweroff');
+      await tellGuest(two.guestEndpoint, 'panic');
       await Promise.all(vms.map((vm) => vm.exited));
       for (const vm of vms) await vm.kill();
     },
@@ -145,7 +145,7 @@ export function addDriveTests(tests: DriverTests): void {
         assert.equal(typeof outcome.details?.['freeBytes'], 'number');
         assert.deepEqual(outcome.left, []);
       },
-      { needs: ['blocks'], whyNot: () => noNamespaces() },
+      { needs: where === 'cache' ? ['blocks', 'cache'] : ['blocks'], whyNot: () => noNamespaces() },
     );
   }
 }

@@ -91,7 +91,7 @@ export async function prepare(
 
 /** Asks the guest and returns its answer. */
 export function ask(vm: RunningVm, request: string, { bootDeadlineMs }: DriverFixture): Promise<string> {
-  return askGuest(vm.guestEndpoint.path, request, { signal: AbortSignal.timeout(bootDeadlineMs) });
+  return askGuest(vm.guestEndpoint, request, { signal: AbortSignal.timeout(bootDeadlineMs) });
 }
 
 /** The same spec with changes of the boot source. */

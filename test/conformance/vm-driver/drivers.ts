@@ -1,3 +1,5 @@
+import { dirname, join } from 'node:path';
+import { FirecrackerDriver } from '../../../src/adapters/vmm/firecracker/firecracker-driver.ts';
 import { linuxHostFacts } from '../../../src/adapters/vmm/host-facts.ts';
 import { QemuDriver } from '../../../src/adapters/vmm/qemu/qemu-driver.ts';
 import type { VmDriver } from '../../../src/core/ports/vmm/driver.ts';
@@ -26,6 +28,18 @@ const DRIVERS: Readonly<Record<string, (options: DriverOptions) => VmDriver>> = 
       receiver: SOURCE_RECEIVER,
       hostTools: BUILT_HOST_TOOLS,
       secretValues: NO_SECRETS,
+      log: nullLog,
+    }),
+  // A stand-in for the program, which plays a guest with the test guest.
+  firecracker: ({ cacheDir }) =>
+    new FirecrackerDriver({
+      cacheDir,
+      facts: linuxHostFacts(),
+      env: process.env,
+      program: join(dirname(cacheDir), 'firecracker'),
+      accelerator: 'kvm',
+      // Programs behind the wall start none.
+      hostTools: '/none',
       log: nullLog,
     }),
   // The test guest plays the agent.

@@ -11,6 +11,8 @@ export type Ability =
   | 'kernel'
   /** drives take real space, so the host can have too little */
   | 'blocks'
+  /** drives are copies of what is in a cache */
+  | 'cache'
   /** the guest can panic */
   | 'panic'
   /** the guest has a network interface of its own */

@@ -49,7 +49,7 @@ describe('logs of a QEMU without a daemon', { concurrency: false }, () => {
   }
 
   const ask = (vm: RunningVm, request: string): Promise<string> =>
-    askGuest(vm.guestEndpoint.path, request, { signal });
+    askGuest(vm.guestEndpoint, request, { signal });
 
   check('of an endless console output only the newest is kept, and little memory is used', async (spec) => {
     // As if the guest had printed for a long time.

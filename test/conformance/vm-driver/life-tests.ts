@@ -209,7 +209,7 @@ export function addLifeTests(tests: DriverTests): void {
     const { spec } = await newPlace(fixture);
     const vm = await driver.start(spec, limit());
     await ask(vm, 'ping up', fixture);
-    await tellGuest(vm.guestEndpoint.path, 'poweroff');
+    await tellGuest(vm.guestEndpoint, 'poweroff');
     await vm.exited;
     await vm.kill();
     assert.deepEqual(await readdir(spec.runtimeDir), []);

@@ -128,7 +128,7 @@ async function reachAll(
     // comes.
     const options = { ...limit(), isUp: true };
     const request = `reach ${verb} ${address} ${seconds}`;
-    const answer = await askGuest(vm.guestEndpoint.path, request, options).catch(() => 'none');
+    const answer = await askGuest(vm.guestEndpoint, request, options).catch(() => 'none');
     reached[protocol as keyof Reached] = answer;
   }
   return reached;
@@ -173,7 +173,7 @@ function answerTo(query: Buffer): Buffer {
 }
 
 function ask(vm: RunningVm, request: string): Promise<string> {
-  return askGuest(vm.guestEndpoint.path, request, limit());
+  return askGuest(vm.guestEndpoint, request, limit());
 }
 
 function limit(): { signal: AbortSignal } {

@@ -1,11 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  type ProbeBoot,
-  type ProbeResult,
-  probeBoot,
-} from '../../../src/adapters/vmm/qemu/kvm/probe-boot.ts';
+import type { ProbeResult } from '../../../src/adapters/vmm/kvm/kvm.ts';
+import { type ProbeBoot, probeBoot } from '../../../src/adapters/vmm/qemu/probe-boot.ts';
 import { runtimeFiles } from '../../../src/adapters/vmm/qemu/runtime-files.ts';
 import { isAppError, isErrno } from '../../../src/base/errors.ts';
 import type { VmmProcess } from '../../../src/core/ports/vmm/running-vm.ts';
@@ -76,8 +73,8 @@ export async function bootAndAsk({
   const drives = await made.prepareDrives(request, limit());
   const vm = await made.start({ ...spec, drives }, limit());
   const facts = {
-    drives: await askGuest(vm.guestEndpoint.path, 'drives', limit()),
-    clock: await askGuest(vm.guestEndpoint.path, 'clock', limit()),
+    drives: await askGuest(vm.guestEndpoint, 'drives', limit()),
+    clock: await askGuest(vm.guestEndpoint, 'clock', limit()),
     status: readFileSync(`/proc/${vm.vmm.pid}/status`, 'utf8'),
     isSessionLeader: sessionOf(vm.vmm.pid) === vm.vmm.pid,
   };

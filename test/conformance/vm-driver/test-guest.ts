@@ -5,12 +5,14 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
+import { connectVsock } from '../../../src/adapters/guest/vsock.ts';
 import { buildInitrd } from '../../../src/adapters/kernel/initrd/build-initrd.ts';
 import { FsKernelStore } from '../../../src/adapters/kernel/kernel-store.ts';
 import { kernelLayout } from '../../../src/adapters/kernel/layout.ts';
 import { type Abortable, onAbort } from '../../../src/base/abort.ts';
 import { exec } from '../../../src/base/process/exec.ts';
 import { resolvePaths } from '../../../src/config/settings.ts';
+import type { GuestEndpoint } from '../../../src/core/ports/guest.ts';
 import type { GuestArch } from '../../../src/core/ports/images/guest-arch.ts';
 import type { BootSource } from '../../../src/core/ports/vmm/spec.ts';
 import { NO_KERNELS } from '../../support/no-kernels.ts';
@@ -71,25 +73,24 @@ export async function testBootSource(
 }
 
 /**
- * Sends the test guest behind `socketPath` one request of `guest/main.go` and returns its result. Repeats the
+ * Sends the test guest behind `endpoint` one request of `guest/main.go` and returns its result. Repeats the
  * request until an answer arrives, because a booting guest has no reader yet; the guest executes it only
  * once. If `isUp`, sends it only once.
  *
  * @throws Error with the guest's message when it refuses; the abort reason.
  */
 export async function askGuest(
-  socketPath: string,
+  endpoint: GuestEndpoint,
   request: string,
   { signal, isUp = false }: Abortable & { isUp?: boolean },
 ): Promise<string> {
   const token = randomBytes(6).toString('hex');
-  const socket = connect(socketPath);
+  const socket = await dialGuest(endpoint, { signal });
   using _stop = onAbort(signal, () => socket.destroy(signal.reason));
   socket.on('error', () => {});
   const send = (): unknown => isUp || socket.write(`${token} ${request}\n`);
   const resend = setInterval(send, RESEND_MS);
   try {
-    await once(socket, 'connect');
     socket.write(`${token} ${request}\n`);
     return await answerTo(token, socket);
   } catch (error) {
@@ -121,13 +122,24 @@ export async function talkDeaf(socketPath: string): Promise<Disposable> {
 }
 
 /** Sends a request that ends the guest, so that no answer comes. */
-export async function tellGuest(socketPath: string, request: string): Promise<void> {
-  const socket = connect(socketPath);
-  await once(socket, 'connect');
+export async function tellGuest(endpoint: GuestEndpoint, request: string): Promise<void> {
+  const socket = await dialGuest(endpoint, { signal: AbortSignal.timeout(STUCK_MS) });
   socket.on('error', () => {});
   socket.write(`last ${request}\n`);
   // The guest reads it, or is gone; both close the socket in the end.
   socket.unref();
+}
+
+/** Connects to a guest; where the VMM has to connect to it, as soon as it listens. */
+async function dialGuest(endpoint: GuestEndpoint, { signal }: Abortable): Promise<Socket> {
+  for (;;) {
+    const socket = connect(endpoint.path);
+    await once(socket, 'connect', { signal });
+    if (endpoint.kind === 'unix') return socket;
+    if (await connectVsock(socket, { port: endpoint.port, signal })) return socket;
+    socket.destroy();
+    await setTimeout(10, undefined, { signal });
+  }
 }
 
 async function answerTo(token: string, socket: Socket): Promise<string> {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Abortable, neverAborts, sleep } from '../../../base/abort.ts';
 import { AppError, isAppError, isErrno, messageOf } from '../../../base/errors.ts';
@@ -25,6 +25,9 @@ import { BlankDisks } from '../blank-disks.ts';
 import { addBase } from '../drive-base.ts';
 import { growQcow2 } from '../grow-drive.ts';
 import type { HostFacts } from '../host-facts.ts';
+import { againstKvm, kvmDeadlineMs, reasonAgainstKvm } from '../kvm/kvm.ts';
+import { KvmFindings, type KvmTest } from '../kvm/kvm-findings.ts';
+import { foldersOf } from '../launch/runtime-folders.ts';
 import { readQcow2 } from '../read-drive.ts';
 import { endNetworks, networkFolders } from '../user-network/network-files.ts';
 import { trustVariables } from '../user-network/trust-variables.ts';
@@ -32,9 +35,6 @@ import { networkLogPath } from '../user-network/user-network.ts';
 import { endProcess, isAlive, isSame } from '../vmm-process.ts';
 import { QemuBinaries, type QemuBinary } from './binary.ts';
 import { findQemus, findQemuVmIds, type QemuPlace } from './find-qemu.ts';
-import { againstKvm, kvmDeadlineMs, reasonAgainstKvm } from './kvm/kvm.ts';
-import { KvmFindings, type KvmTest } from './kvm/kvm-findings.ts';
-import { probeBoot } from './kvm/probe-boot.ts';
 import { mayRestart } from './launch/argv.ts';
 import { hostTscKhz } from './launch/boot-args.ts';
 import { BootWatch } from './launch/boot-watch.ts';
@@ -42,6 +42,7 @@ import { type LaunchedQemu, type LaunchOptions, launchQemu, removeRuntimeFiles }
 import { prepareDrives, prepareWorkDisk } from './launch/prepare-drives.ts';
 import { reconnectQemu } from './launch/reconnect.ts';
 import { MACHINES } from './machine/machines.ts';
+import { probeBoot } from './probe-boot.ts';
 import type { QemuHost } from './qemu-host.ts';
 import { QemuVm, WRITE_OUT_GRACE_MS } from './qemu-vm.ts';
 import { runtimeDirOf, runtimeFiles } from './runtime-files.ts';
@@ -293,7 +294,7 @@ export class QemuDriver implements VmDriver {
     };
     const context = { bootId: await facts.bootId(), binary, boot };
     const finding = await this.#findings.get(context, { test, load: facts.load, nowMs: Date.now, signal });
-    const against = againstKvm(finding, { nowMs: Date.now() });
+    const against = againstKvm(finding, { nowMs: Date.now(), vmm: 'QEMU' });
     return against ? { accelerator: 'tcg', ...against } : { accelerator: 'kvm' };
   }
 
@@ -331,18 +332,6 @@ export class QemuDriver implements VmDriver {
       ...(tscKhz === undefined ? {} : { tscKhz }),
       ...(hasWall ? { hostTools } : {}),
     };
-  }
-}
-
-/** A VM's runtime folder and its subfolders; the subfolders belong to VMMs that replaced another one. */
-async function foldersOf(runtimeDir: string): Promise<string[]> {
-  try {
-    const entries = await readdir(runtimeDir, { withFileTypes: true });
-    const folders = entries.filter((entry) => entry.isDirectory());
-    return [runtimeDir, ...folders.map(({ name }) => join(runtimeDir, name))];
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
   }
 }
 

@@ -12,6 +12,8 @@ export interface DriverProbe {
   isUsable: boolean;
   /** name and version of the VMM, when found */
   version?: string;
+  /** the version with which the driver was tested, where that is not each one it accepts */
+  testedVersion?: string;
   accelerator?: Accelerator;
   /** guests have another architecture than this host, so they are emulated */
   isForeign?: true;

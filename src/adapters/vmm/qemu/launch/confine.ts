@@ -1,21 +1,12 @@
 import { dirname, join } from 'node:path';
 import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
+import { DEVICES, LOG_BYTES, option, SYSTEM_FILES } from '../../launch/wall.ts';
 import { MACHINES } from '../machine/machines.ts';
 import type { QemuHost } from '../qemu-host.ts';
 import { givenSockets, qemuArgv, type StartMode } from './argv.ts';
 
-/** What QEMU and its libraries read of the system: code, firmware, processor and time zone data. */
-const SYSTEM_FILES = [
-  ...['/usr/lib', '/usr/lib32', '/usr/lib64', '/lib', '/lib64', '/usr/local/lib', '/nix/store', '/gnu/store'],
-  ...['/etc/ld.so.cache', '/etc/ld.so.preload', '/etc/ld-musl-x86_64.path', '/etc/ld-musl-aarch64.path'],
-  ...['/usr/share/qemu', '/usr/share/seabios', '/usr/share/AAVMF', '/usr/share/zoneinfo', '/etc/localtime'],
-  ...['/sys/devices/system/cpu', '/sys/devices/system/node', '/sys/kernel/mm/transparent_hugepage'],
-] as const;
-
-/** Size limit of the console's log, and of the VMM's own. */
-const LOG_BYTES = 4 * 2 ** 20;
-
-const DEVICES = ['/dev/null', '/dev/zero', '/dev/random', '/dev/urandom'] as const;
+/** What QEMU reads of the system besides {@link SYSTEM_FILES}: its firmware. */
+const FIRMWARE = ['/usr/share/qemu', '/usr/share/seabios', '/usr/share/AAVMF'] as const;
 
 /**
  * The command line that starts QEMU for `spec`, behind the second wall when the host has `banger-host`. QEMU
@@ -39,7 +30,7 @@ export function launchArgv(
   return [
     hostTools,
     'confine',
-    ...option('--read', [...SYSTEM_FILES, ...filesBeside(binary)]),
+    ...option('--read', [...SYSTEM_FILES, ...FIRMWARE, ...filesBeside(binary)]),
     ...option('--read', [...bootFiles, ...readOnly, ...(spec.baseDir === undefined ? [] : [spec.baseDir])]),
     ...option('--write', folders),
     ...option('--map', mode.kind === 'restore' ? [mode.memoryPath] : []),
@@ -57,8 +48,4 @@ export function launchArgv(
 function filesBeside(binary: string): string[] {
   const prefix = dirname(dirname(binary));
   return ['lib', 'lib64', 'share/qemu', 'share/seabios'].map((name) => join(prefix, name));
-}
-
-function option(name: string, values: Iterable<string>): string[] {
-  return [...values].flatMap((value) => [name, value]);
 }

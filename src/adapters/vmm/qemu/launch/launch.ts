@@ -8,6 +8,7 @@ import type { VmmProcess } from '../../../../core/ports/vmm/running-vm.ts';
 import type { RestoreOptions } from '../../../../core/ports/vmm/saving.ts';
 import type { VmSpec } from '../../../../core/ports/vmm/spec.ts';
 import { checkDrives } from '../../drive-check.ts';
+import { whileItWorks } from '../../launch/while-it-works.ts';
 import { logIsWritten } from '../../log-keeper.ts';
 import { openVmmLog, type VmmLog } from '../../vmm-log.ts';
 import { cpuMsOf, endProcess, readVmmProcess } from '../../vmm-process.ts';
@@ -20,7 +21,6 @@ import { readState } from '../save/migration.ts';
 import type { StartMode } from './argv.ts';
 import { launchArgv } from './confine.ts';
 import { disconnectNetwork } from './qemu-network.ts';
-import { whileItWorks } from './while-it-works.ts';
 
 /** A running QEMU with its control connection. */
 export interface LaunchedQemu {

@@ -1,17 +1,14 @@
-import { rm, stat } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Abortable } from '../../../../base/abort.ts';
-import { AppError, isErrno } from '../../../../base/errors.ts';
 import { reportNoSpace } from '../../../../base/files/no-space.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
 import type { DriveBase, DriveRequest, DriveSpec, WorkDiskRequest } from '../../../../core/ports/vmm/spec.ts';
 import type { BlankDisks, BlankKind } from '../../blank-disks.ts';
 import { copyDriveFile } from '../../copy-drive-file.ts';
-import { PAGE_BYTES } from '../../drive-size.ts';
+import { readOnlyDrive, requireDriveSize, requireFits } from '../../new-drive.ts';
 import { nameBacking } from '../../qcow2-backing.ts';
 
-/** Smallest drive that holds an ext4 with a journal, in `bytes`. */
-const MIN_DRIVE_BYTES = 16 * 1024 * 1024;
 /**
  * Creates `overlay.qcow2` and `work.qcow2` in the VM's folder and describes all four drives. Refuses to
  * overwrite existing files. Leaves nothing after a failure.
@@ -22,8 +19,8 @@ export async function prepareDrives(
   request: DriveRequest,
   { blanks, signal }: Abortable & { blanks: BlankDisks },
 ): Promise<readonly DriveSpec[]> {
-  requireSize('overlay', request.overlayBytes);
-  requireSize('work', request.diskSizeBytes);
+  requireDriveSize('overlay', request.overlayBytes);
+  requireDriveSize('work', request.diskSizeBytes);
   const root = await readOnlyDrive('root', request.rootfsPath);
   const modules = await readOnlyDrive('modules', request.modulesPath);
   await using undo = new ResourceStack();
@@ -44,7 +41,7 @@ export async function prepareWorkDisk(
   { dir, diskSizeBytes: sizeBytes, workBase: base }: WorkDiskRequest,
   { blanks, signal }: Abortable & { blanks: BlankDisks },
 ): Promise<DriveSpec> {
-  requireSize('work', sizeBytes);
+  requireDriveSize('work', sizeBytes);
   await using undo = new ResourceStack();
   const work = await writableDrive('work', { dir, sizeBytes, base, blanks, undo, signal });
   signal.throwIfAborted();
@@ -72,7 +69,7 @@ async function writableDrive(
 ): Promise<DriveSpec> {
   const target = join(dir, `${serial}.qcow2`);
   const original = copyOf?.find((drive) => drive.serial === serial);
-  if (base && base.sizeBytes > sizeBytes) throw tooLarge(base, sizeBytes);
+  if (base) requireFits(base, sizeBytes);
   if (original) await copyDrive(original, target, { signal });
   // On top of a base, zeros would hide it: the drive begins with nothing.
   else await blanks.copyTo({ kind: base ? 'overlay' : serial, sizeBytes, target }, { signal });
@@ -84,27 +81,6 @@ async function writableDrive(
   };
 }
 
-function tooLarge({ pathOnHost, sizeBytes }: DriveBase, diskSizeBytes: number): AppError {
-  return new AppError(
-    'VMM_DRIVE_INVALID',
-    `Cannot use "${pathOnHost}" below a work disk: it has ${sizeBytes} bytes, and the disk only ${diskSizeBytes}`,
-    { details: { serial: 'work', path: pathOnHost } },
-  );
-}
-
-async function readOnlyDrive(serial: 'root' | 'modules', path: string): Promise<DriveSpec> {
-  try {
-    const { size } = await stat(path);
-    return { serial, pathOnHost: path, format: 'raw', isReadOnly: true, sizeBytes: size };
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
-    throw new AppError('VMM_DRIVE_INVALID', `Cannot use the drive "${serial}" at "${path}": it is missing`, {
-      hint: 'build the image again: banger image build',
-      details: { serial, path },
-    });
-  }
-}
-
 async function copyDrive(
   { serial, pathOnHost }: DriveSpec,
   target: string,
@@ -114,16 +90,4 @@ async function copyDrive(
     what: `the drive "${serial}"`,
     dir: dirname(target),
   });
-}
-
-function requireSize(serial: BlankKind, sizeBytes: number): void {
-  if (Number.isSafeInteger(sizeBytes) && sizeBytes >= MIN_DRIVE_BYTES && sizeBytes % PAGE_BYTES === 0) return;
-  throw new AppError(
-    'VMM_DRIVE_INVALID',
-    `Cannot make the drive "${serial}" with ${sizeBytes} bytes: it must be a multiple of ${PAGE_BYTES} of at least ${MIN_DRIVE_BYTES}`,
-    {
-      hint: 'give a size in MiB, at least 16M',
-      details: { serial, sizeBytes },
-    },
-  );
 }

@@ -50,14 +50,17 @@ test('a test boot has more time on a busy host, and on a host that is itself a V
 
 test('the hint after a test boot that timed out differs from that for hardware without KVM', () => {
   const nowMs = 1_000;
-  assert.equal(againstKvm({ outcome: 'reached', deadlineMs: 5_000 }, { nowMs }), undefined);
-  const late = againstKvm({ outcome: 'late', deadlineMs: 15_000, retryAtMs: nowMs + 590_000 }, { nowMs });
+  assert.equal(againstKvm({ outcome: 'reached', deadlineMs: 5_000 }, { nowMs, vmm: 'QEMU' }), undefined);
+  const late = againstKvm(
+    { outcome: 'late', deadlineMs: 15_000, retryAtMs: nowMs + 590_000 },
+    { nowMs, vmm: 'QEMU' },
+  );
   assert.equal(late?.reason, 'KVM is not usable here (a test boot did not reach the initramfs in 15 s)');
   assert.match(
     late?.hint ?? '',
     /^banger tests it again in 10 min; BANGER_ACCELERATOR=kvm uses KVM without a test, /,
   );
-  const ended = againstKvm({ outcome: 'ended', deadlineMs: 5_000 }, { nowMs });
+  const ended = againstKvm({ outcome: 'ended', deadlineMs: 5_000 }, { nowMs, vmm: 'QEMU' });
   assert.equal(ended?.reason, 'KVM is not usable here (QEMU ended in the middle of a test boot)');
   assert.match(ended?.hint ?? '', /^BANGER_ACCELERATOR=kvm uses/);
 });

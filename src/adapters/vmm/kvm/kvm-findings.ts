@@ -1,19 +1,18 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Abortable } from '../../../../base/abort.ts';
-import { isErrno } from '../../../../base/errors.ts';
-import { writeFileAtomic } from '../../../../base/files/atomic-file.ts';
-import { lock } from '../../../../base/files/file-lock.ts';
-import type { BootSource } from '../../../../core/ports/vmm/spec.ts';
-import type { QemuBinary } from '../binary.ts';
-import type { KvmFinding } from './kvm.ts';
-import type { ProbeResult } from './probe-boot.ts';
+import type { Abortable } from '../../../base/abort.ts';
+import { isErrno } from '../../../base/errors.ts';
+import { writeFileAtomic } from '../../../base/files/atomic-file.ts';
+import { lock } from '../../../base/files/file-lock.ts';
+import type { BootSource } from '../../../core/ports/vmm/spec.ts';
+import type { KvmFinding, ProbeResult } from './kvm.ts';
 
 /** The conditions under which a finding about KVM is valid. */
 export interface KvmContext {
   bootId: string;
-  binary: QemuBinary;
+  /** of the VMM */
+  binary: { path: string; version: string };
   boot: BootSource;
 }
 
@@ -34,15 +33,15 @@ export interface KvmTest extends Abortable {
 const FIRST_RETRY_MS = 10 * 60_000;
 const MAX_RETRY_MS = 4 * 3_600_000;
 /**
- * Above this load, a QEMU that ended proves nothing: it may have lacked memory, or another hypervisor may
+ * Above this load, a VMM that ended proves nothing: it may have lacked memory, or another hypervisor may
  * have held the processor.
  */
 const BUSY_LOAD = 1.5;
 
 /**
- * The results of test boots on KVM. A success is remembered until the host boots again or QEMU or the kernel
- * changes. A test boot that was late, or failed on a busy host, is repeated after a while, because the host
- * may only have been slow. In the cache:
+ * The results of test boots on KVM. A success is remembered until the host boots again, or the VMM or the
+ * kernel changes. A test boot that was late, or failed on a busy host, is repeated after a while, because the
+ * host may only have been slow. In the cache:
  *
  *     <dir>/
  *       <boot id>-<key>.finding     JSON; those of other boots are removed

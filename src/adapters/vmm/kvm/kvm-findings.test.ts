@@ -3,8 +3,8 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import type { ProbeOutcome } from './kvm.ts';
 import { type KvmContext, KvmFindings } from './kvm-findings.ts';
-import type { ProbeOutcome } from './probe-boot.ts';
 
 const MINUTE_MS = 60_000;
 const signal = new AbortController().signal;
@@ -25,7 +25,7 @@ beforeEach(async () => {
   };
   await writeFile(boot.kernelPath, 'k');
   await writeFile(boot.initrdPath, 'i');
-  context = { bootId: 'b1', binary: { path: '/q', version: '7.2.0', machines: new Set() }, boot };
+  context = { bootId: 'b1', binary: { path: '/q', version: '7.2.0' }, boot };
   [tests, now, load] = [0, 1_000_000, 0.2];
 });
 

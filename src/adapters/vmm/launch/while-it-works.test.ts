@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
-import { neverAborts, sleep } from '../../../../base/abort.ts';
+import { neverAborts, sleep } from '../../../base/abort.ts';
 import { whileItWorks } from './while-it-works.ts';
 
 const LIMITS = { idleMs: 60, totalMs: 55_000, everyMs: 5 };

@@ -1,6 +1,5 @@
-import { formatTime } from '../../../../base/text/words.ts';
-import { type HostFacts, hasCpuFlag } from '../../host-facts.ts';
-import type { ProbeResult } from './probe-boot.ts';
+import { formatTime } from '../../../base/text/words.ts';
+import { type HostFacts, hasCpuFlag } from '../host-facts.ts';
 
 /** `ms` for a test boot on an idle physical host; a working KVM needs a tenth of it. */
 const DEADLINE_MS = 5_000;
@@ -40,19 +39,41 @@ export function reasonAgainstKvm(facts: {
   }
 }
 
+/**
+ * The result of a test boot: it reached our initramfs, its VMM ended before that, or neither had happened at
+ * the deadline.
+ */
+export type ProbeOutcome = 'reached' | 'ended' | 'late';
+
+/** What a test boot found. */
+export interface ProbeResult {
+  outcome: ProbeOutcome;
+  /** the time limit that applied in the end, in `ms` */
+  deadlineMs: number;
+}
+
+/** What our initramfs prints when it runs with `banger.mode=probe` (`docs/agent-protocol.md`). */
+export const PROBE_MARKER = 'BANGER-PROBE-OK';
+
+/** Enough for a kernel and our initramfs. */
+export const PROBE_MEMORY_MIB = 256;
+
 /** The result of a test boot on KVM. */
 export interface KvmFinding extends ProbeResult {
   /**
    * time since the epoch in `ms` after which KVM is tested again; absent: not until the host boots again or
-   * QEMU or the kernel changes
+   * the VMM or the kernel changes
    */
   retryAtMs?: number;
 }
 
-/** Why KVM is not used although it looked usable, and what the user can do; `undefined` when KVM works. */
+/**
+ * Why KVM is not used although it looked usable, and what the user can do; `undefined` when KVM works. `vmm`
+ * names the VMM of the test boot.
+ */
 export function againstKvm(
   { outcome, deadlineMs, retryAtMs }: KvmFinding,
-  { nowMs }: { nowMs: number },
+  { nowMs, vmm }: { nowMs: number; vmm: string },
 ): { reason: string; hint: string } | undefined {
   const minutes = Math.max(Math.ceil(((retryAtMs ?? nowMs) - nowMs) / 60_000), 1);
   const again = retryAtMs === undefined ? '' : `banger tests it again in ${minutes} min; `;
@@ -66,7 +87,7 @@ export function againstKvm(
         hint,
       };
     case 'ended':
-      return { reason: unusable('QEMU ended in the middle of a test boot'), hint };
+      return { reason: unusable(`${vmm} ended in the middle of a test boot`), hint };
   }
 }
 

@@ -1,17 +1,18 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Abortable, poll } from '../../../../base/abort.ts';
-import { isErrno } from '../../../../base/errors.ts';
-import { spawnDetached } from '../../../../base/process/exec.ts';
-import { ResourceStack } from '../../../../base/resource-stack.ts';
-import type { BootSource, VmSpec } from '../../../../core/ports/vmm/spec.ts';
-import type { Accelerator } from '../../../../protocol/vm.ts';
-import { openVmmLog } from '../../vmm-log.ts';
-import { endProcess, findByArgument, readVmmProcess } from '../../vmm-process.ts';
-import { launchArgv } from '../launch/confine.ts';
-import type { QemuHost } from '../qemu-host.ts';
-import { runtimeFiles } from '../runtime-files.ts';
+import { type Abortable, poll } from '../../../base/abort.ts';
+import { isErrno } from '../../../base/errors.ts';
+import { spawnDetached } from '../../../base/process/exec.ts';
+import { ResourceStack } from '../../../base/resource-stack.ts';
+import type { BootSource, VmSpec } from '../../../core/ports/vmm/spec.ts';
+import type { Accelerator } from '../../../protocol/vm.ts';
+import { PROBE_MARKER, PROBE_MEMORY_MIB, type ProbeOutcome, type ProbeResult } from '../kvm/kvm.ts';
+import { openVmmLog } from '../vmm-log.ts';
+import { endProcess, findByArgument, readVmmProcess } from '../vmm-process.ts';
+import { launchArgv } from './launch/confine.ts';
+import type { QemuHost } from './qemu-host.ts';
+import { runtimeFiles } from './runtime-files.ts';
 
 /** A test boot and its time limit. */
 export interface ProbeBoot {
@@ -25,8 +26,6 @@ export interface ProbeBoot {
   deadlineMs: number;
 }
 
-/** What our initramfs prints when it runs with `banger.mode=probe` (`docs/agent-protocol.md`). */
-const MARKER = 'BANGER-PROBE-OK';
 /**
  * How many times longer than the start of its VMM a boot on KVM may take, with a margin: on an idle host they
  * take 0.5 s and 0.1 s.
@@ -34,22 +33,6 @@ const MARKER = 'BANGER-PROBE-OK';
 const BOOT_PER_VMM_START = 20;
 /** Upper bound for a test boot, in `ms`. */
 const MAX_DEADLINE_MS = 120_000;
-
-/** Enough for a kernel and our initramfs. */
-const PROBE_MEMORY_MIB = 256;
-
-/**
- * The result: the boot reached our initramfs, its VMM ended before that, or neither had happened at the
- * deadline.
- */
-export type ProbeOutcome = 'reached' | 'ended' | 'late';
-
-/** The result of a test boot. */
-export interface ProbeResult {
-  outcome: ProbeOutcome;
-  /** the time limit that applied in the end, in `ms` */
-  deadlineMs: number;
-}
 
 /**
  * Boots the kernel with the accelerator, with the command line of a VM but without drives, and reports how
@@ -85,7 +68,7 @@ export async function probeBoot(probe: ProbeBoot, { signal }: Abortable): Promis
       if (existsSync(files.pidFile)) limit.vmmIsUp();
       // In this order, because output before the exit still counts.
       const isOver = hasExited;
-      if ((await textOf(spec.consoleLogPath)).includes(MARKER)) return 'reached';
+      if ((await textOf(spec.consoleLogPath)).includes(PROBE_MARKER)) return 'reached';
       if (isOver) return 'ended';
       return limit.isOver() ? 'late' : undefined;
     },

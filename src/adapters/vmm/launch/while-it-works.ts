@@ -1,6 +1,6 @@
-import { type Abortable, withDeadline } from '../../../../base/abort.ts';
-import { AppError } from '../../../../base/errors.ts';
-import { formatTime } from '../../../../base/text/words.ts';
+import { type Abortable, withDeadline } from '../../../base/abort.ts';
+import { AppError } from '../../../base/errors.ts';
+import { formatTime } from '../../../base/text/words.ts';
 
 /** How long a program is waited for, in `ms`. */
 export interface WorkLimits {
@@ -12,7 +12,7 @@ export interface WorkLimits {
   everyMs: number;
 }
 
-/** QEMU answers after 30 ms and reads a saved guest in 20 ms; on an overloaded host, after a minute. */
+/** A VMM answers after 30 ms and reads a saved guest in 20 ms; on an overloaded host, after a minute. */
 const LIMITS: WorkLimits = { idleMs: 20_000, totalMs: 180_000, everyMs: 500 };
 
 /**

@@ -1,0 +1,3 @@
+module banger.test/firecracker
+
+go 1.26.0
