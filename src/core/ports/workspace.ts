@@ -67,10 +67,10 @@ export interface PackedDelta extends Omit<PackedWorkspace, 'historyDepth'> {
   /** Those of the paths that the guest would lose, given what `apply.sh` printed. */
   lostPaths(printed: Buffer): string[];
   /**
-   * After `done`: whether a file may have been changed between the moment at which its content was noted, for
-   * `keep` and for the guest, and that at which it was packed
+   * After `done`: a file, latin1, that may have been changed between the moment at which its content was
+   * noted, for `keep` and for the guest, and that at which it was packed
    */
-  changedMeanwhile(): Promise<boolean>;
+  changedMeanwhile(): Promise<string | undefined>;
 }
 
 /** Which part of a working tree is sent, and on which branch the guest starts. */

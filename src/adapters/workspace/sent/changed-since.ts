@@ -10,17 +10,19 @@ const CLOCK_LAG_MS = 20;
 const LOOKUPS_AT_ONCE = 64;
 
 /**
- * Whether one of the files, latin1 paths below `root`, may have been changed after `sinceMs`. A change that
- * a program hides by setting the times back counts too. Files that are gone do not.
+ * The first of the files, latin1 paths below `root`, that may have been changed after `sinceMs`. A change
+ * that a program hides by setting the times back counts too. Files that are gone do not.
  */
-export async function isAnyChangedSince(
+export async function changedSince(
   root: string,
   paths: readonly string[],
   { sinceMs, signal }: Abortable & { sinceMs: number },
-): Promise<boolean> {
+): Promise<string | undefined> {
   const isChanged = async (path: string): Promise<boolean> => {
     try {
-      return (await lstat(bytePath(root, path))).ctimeMs >= sinceMs - CLOCK_LAG_MS;
+      const { ctimeMs } = await lstat(bytePath(root, path));
+      // A time to come is that of another clock, a file server's for example, and says nothing.
+      return ctimeMs >= sinceMs - CLOCK_LAG_MS && ctimeMs <= Date.now() + CLOCK_LAG_MS;
     } catch (error) {
       if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
       throw error;
@@ -28,8 +30,10 @@ export async function isAnyChangedSince(
   };
   for (let at = 0; at < paths.length; at += LOOKUPS_AT_ONCE) {
     signal.throwIfAborted();
-    const answers = await Promise.all(paths.slice(at, at + LOOKUPS_AT_ONCE).map(isChanged));
-    if (answers.includes(true)) return true;
+    const batch = paths.slice(at, at + LOOKUPS_AT_ONCE);
+    const answers = await Promise.all(batch.map(isChanged));
+    const found = batch[answers.indexOf(true)];
+    if (found !== undefined) return found;
   }
-  return false;
+  return undefined;
 }

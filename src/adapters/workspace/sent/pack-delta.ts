@@ -19,7 +19,7 @@ import {
   type WorkspaceWork,
 } from '../workspace-work.ts';
 import { applyFiles } from './apply-script.ts';
-import { isAnyChangedSince } from './changed-since.ts';
+import { changedSince } from './changed-since.ts';
 import { writeGitChanges } from './delta-git-files.ts';
 import type { DeltaParts } from './delta-objects.ts';
 import { treeChanges } from './delta-tree.ts';
@@ -113,7 +113,7 @@ export async function packDelta(
     ...(kept?.head.commit === undefined ? {} : { sentHead: kept.head.commit }),
     movedBranches: git.movedBranches,
     lostPaths: (printed) => lostPaths(printed, changes),
-    changedMeanwhile: () => isAnyChangedSince(repository.root, made, { sinceMs, signal: tasks.signal }),
+    changedMeanwhile: () => changedSince(repository.root, made, { sinceMs, signal: tasks.signal }),
     tar,
     done,
     keep: async (dir) => {

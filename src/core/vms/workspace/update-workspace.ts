@@ -72,26 +72,39 @@ export async function stageUpdate(
   agent: GuestAgent,
   request: UpdateRequest,
 ): Promise<StagedUpdate | undefined> {
-  for (let tries = 1; tries < MOST_TRIES; tries += 1) {
+  for (let tries = 1; ; tries += 1) {
     const staged = await stageOnce(source, agent, request);
-    if (!staged) return undefined;
+    if (!staged || staged.bytes === 0) return staged;
     try {
-      // What has been sent is in the guest, beside its tree; the next try deletes it there.
-      if (staged.bytes === 0 || !(await staged.packed.changedMeanwhile())) return staged;
+      const changed = await staged.packed.changedMeanwhile();
+      if (changed === undefined) return staged;
+      if (tries === MOST_TRIES) throw alwaysWritten(request.path, changed);
     } catch (error) {
       await staged.packed[Symbol.asyncDispose]();
       throw error;
     }
+    // What has been sent is in the guest, beside its tree; the next try deletes it there.
     await staged.packed[Symbol.asyncDispose]();
   }
-  return await stageOnce(source, agent, request);
 }
 
 /**
  * How often a delta is sent because a file was saved while it was packed: the guest would have another
- * content than is noted of it. A file that a program always writes is sent as it was read in the end.
+ * content than is noted of it, which the next copy would take for work of the guest.
  */
 const MOST_TRIES = 3;
+
+function alwaysWritten(path: string, latin1Name: string): AppError {
+  const name = printable(Buffer.from(latin1Name, 'latin1').toString('utf8'));
+  return new AppError(
+    'WORKSPACE_TAR_FAILED',
+    `Cannot send "${path}": "${name}" is being written all the time`,
+    {
+      hint: 'try again when the program that writes it has ended, or leave the file out of git',
+      details: { path, file: name },
+    },
+  );
+}
 
 async function stageOnce(
   source: WorkspaceSource,
