@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { NetworkLogEntry, NetworkVerdict } from '../../src/protocol/api/network.ts';
 import { until } from '../support/until.ts';
@@ -19,8 +21,8 @@ describe('egress rules', () => {
     await lab.text(['vm', 'exec', 'ruled', '--', 'sh', '-c', script]);
   const connect = async (url: string): Promise<string> =>
     await inGuest(`curl -s --max-time 30 ${url}; echo curl said $?`);
-  const check = async (target: string): Promise<boolean> => {
-    const { stdout } = await lab.run(['vm', 'network', 'check', '--json', 'ruled', target]);
+  const check = async (target: string, vm = 'ruled'): Promise<boolean> => {
+    const { stdout } = await lab.run(['vm', 'network', 'check', '--json', vm, target]);
     return (JSON.parse(stdout.toString()) as NetworkVerdict).allowed;
   };
   const refusals = async (): Promise<string[]> => {
@@ -58,5 +60,49 @@ describe('egress rules', () => {
     await lab.text(['vm', 'stop', 'ruled']);
     await lab.text(['vm', 'start', 'ruled']);
     assert.deepEqual(await both(), [true, false]);
+  });
+
+  test('egress: forks and restored snapshots have the rules, and a fork has none of the connections', async () => {
+    let heard = '';
+    const server = createServer((socket) => {
+      socket.unref().on('error', () => {});
+      socket.on('data', (bytes: Buffer) => {
+        heard += bytes.toString();
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const talk = `exec 3<>/dev/tcp/10.0.2.2/${port}; while echo "from $(hostname)" >&3; do sleep 0.2; done; touch /tmp/ended`;
+    const isFrom = (name: string) => (): boolean => heard.includes(`from ${name}\n`);
+    try {
+      await lab.text(['vm', 'set', '--expose-host', String(port), 'ruled']);
+      await lab.text(['vm', 'exec', '--detach', 'ruled', '--', 'bash', '-c', talk]);
+      await until(isFrom('ruled'));
+      await lab.text(['vm', 'snapshot', 'create', 'ruled', 'one']);
+      await lab.text(['vm', 'fork', '--name', 'branch', 'ruled']);
+      assert.deepEqual(
+        [await check('192.0.2.1:80', 'branch'), await check('198.51.100.1:443', 'branch')],
+        [true, false],
+      );
+      // The loop of the fork ends, because nobody outside knows its connection; that of the source goes on.
+      await lab.text([
+        'vm',
+        'exec',
+        'branch',
+        '--',
+        'sh',
+        '-c',
+        'until [ -e /tmp/ended ]; do sleep 0.1; done',
+      ]);
+      heard = '';
+      await until(isFrom('ruled'));
+      assert.equal(isFrom('branch')(), false);
+      await lab.text(['vm', 'set', '--allow', '198.51.100.1:443', '--unexpose-host', String(port), 'ruled']);
+      await lab.text(['vm', 'snapshot', 'restore', 'ruled', 'one']);
+      assert.deepEqual([await check('192.0.2.1:80'), await check('198.51.100.1:443')], [true, false]);
+    } finally {
+      server.close();
+    }
   });
 });
