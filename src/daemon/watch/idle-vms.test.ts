@@ -15,10 +15,12 @@ for (const limit of ['stopAfterMs', 'suspendAfterMs'] as const) {
     const now = (): number => nowMs;
     const use = new VmUse(now);
     use.begin(ID)[Symbol.dispose]();
-    const record = { id: ID, name: 'web', state: 'running', network: { mode: 'none' } } as VmRecord;
+    const ofVm = { id: ID, name: 'web', driverName: 'one' };
+    const record = { ...ofVm, state: 'running', network: { mode: 'none' } } as VmRecord;
     const updates: VmRecord[] = [];
     let turns = 0;
     const world = {
+      drivers: [{ name: 'one', lacks: {} }],
       records: {
         get: () => record,
         list: () => [record],
