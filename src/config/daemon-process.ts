@@ -3,9 +3,10 @@ import type { Environment } from './settings.ts';
 /**
  * Flags for the daemon's Node. By default, V8 lets the heap's young generation grow to 48 MiB as soon as
  * several clients are busy at once, and never shrinks it; all live objects of the daemon take a third of
- * that. The daemon mostly waits for guests, so more frequent collections cost nothing noticeable.
+ * that. The daemon mostly waits for guests, so more frequent collections cost nothing noticeable. The other
+ * flag lets an idle daemon give its memory back (`daemon/watch/idle-memory.ts`).
  */
-export const DAEMON_NODE_FLAGS = ['--max-semi-space-size=2'] as const;
+export const DAEMON_NODE_FLAGS = ['--max-semi-space-size=2', '--expose-gc'] as const;
 
 /**
  * Settings for the daemon's C library (mallopt(3); only glibc reads them). Data from guests arrives in

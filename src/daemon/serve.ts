@@ -28,6 +28,7 @@ import { ROUTES } from './routes.ts';
 import { settleRuntimePlace } from './runtime-place.ts';
 import { ActivityWatch } from './watch/activity-watch.ts';
 import { HOST_CLOCK, type HostClock, watchHostClock } from './watch/host-clock.ts';
+import { IdleMemory } from './watch/idle-memory.ts';
 import { watchIdleVms } from './watch/idle-vms.ts';
 import { watchKnownHosts } from './watch/known-hosts-watch.ts';
 import { watchPlaces } from './watch/place-watch.ts';
@@ -190,7 +191,11 @@ export async function serve(options: ServeOptions): Promise<boolean> {
     stop,
     activity: watch,
   };
-  const api = createApiServer(app, ROUTES, () => watch.touch());
+  using memory = new IdleMemory({ activeCount: () => watch.activeCount });
+  const api = createApiServer(app, ROUTES, () => {
+    watch.touch();
+    memory.touch();
+  });
   await using socket = await ApiSocket.open(api.http, paths.daemonSocket);
   const announce = (): void => lock.announce(socket.path);
   announce();
