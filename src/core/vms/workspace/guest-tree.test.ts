@@ -29,7 +29,7 @@ test('parseState() of anything that a guest may print has only names and commits
   fc.assert(
     fc.property(fc.array(line), (lines) => {
       const { headRef, headCommit, branches } = parseState(Buffer.from(lines.join('\n'), 'latin1'));
-      for (const name of [...branches.keys(), headRef ?? 'refs/x']) assert.match(name, /^refs\/\S+$/);
+      for (const name of [...branches.keys(), headRef ?? 'refs/x']) assert.match(name, /^refs\/[^\0- ]+$/);
       for (const commit of [...branches.values(), headCommit ?? ID])
         assert.match(commit, /^[0-9a-f]{40,64}$/);
     }),

@@ -11,9 +11,12 @@ import {
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { GuestTree } from '../../ports/workspace.ts';
 import { FINISH_ALL } from './copy-journal.ts';
+import { PRINT_REFS, parseRefs, REF_NAME } from './guest-refs.ts';
 
 /** Most output of the guest's git that is read: names of two million files. */
 const MAX_LISTING_BYTES = 256 * 1024 * 1024;
+
+const HEAD_REF = new RegExp(`^ref: (${REF_NAME})$`);
 
 /** Most output about HEAD and the branches. */
 const MAX_STATE_BYTES = 16 * 1024 * 1024;
@@ -35,8 +38,8 @@ for left in meta incoming added all.new; do
 done
 if [ ! -e .git/HEAD ]; then [ -z "$(ls -A)" ] && exit ${STATE_NO_FOLDER}; exit ${STATE_NO_REPOSITORY}; fi
 IFS= read -r head <.git/HEAD
-printf '%s\\n' "$head" && git for-each-ref --format='%(objectname) %(refname)' refs/heads ${SENT_REF}
-`;
+printf '%s\\n' "$head" || exit
+${PRINT_REFS}`;
 
 /** The command that prints the state of a repository in the guest. */
 export function stateCommand(guestPath: string): [string, ...string[]] {
@@ -68,14 +71,10 @@ export async function readGuestTree(
 /** Parses what {@link stateCommand} prints; ignores lines that are none of git's. */
 export function parseState(output: Buffer): GuestTree {
   const [head = '', ...lines] = output.toString('latin1').split('\n');
-  const refs = new Map<string, string>();
-  for (const line of lines) {
-    const [, object, name] = /^([0-9a-f]{40,64}) (refs\/\S+)$/.exec(line) ?? [];
-    if (object && name) refs.set(name, object);
-  }
+  const refs = parseRefs(lines);
   const sentCommit = refs.get(SENT_REF);
   refs.delete(SENT_REF);
-  const [, headRef] = /^ref: (refs\/\S+)$/.exec(head) ?? [];
+  const [, headRef] = HEAD_REF.exec(head) ?? [];
   const headCommit = headRef === undefined ? /^[0-9a-f]{40,64}$/.exec(head)?.[0] : refs.get(headRef);
   return {
     ...(headRef === undefined ? {} : { headRef }),
