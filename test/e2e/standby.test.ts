@@ -56,15 +56,16 @@ suite('a pool VM', { timeout: 6 * 60_000 }, () => {
     assert.equal(await lab.text(['vm', 'exec', 'second', '--', 'hostname']), 'second\n');
   });
 
-  test('can be suspended, forked and restored to a snapshot like any other', async () => {
+  test('belongs to its user, and can be suspended and forked like any other', async () => {
     const waiting = await lab.standby();
-    await lab.text(['vm', 'create', '--name', 'third']);
+    await lab.text(['vm', 'create', '--name', 'third', '--user', 'dev']);
     assert.equal(await idOf('third'), waiting);
-    await lab.text(['vm', 'exec', 'third', '--', 'sh', '-c', 'echo kept > /root/file']);
+    await lab.text(['vm', 'exec', 'third', '--', 'sh', '-c', 'echo "kept by $(id -un)" > /home/dev/file']);
     await lab.text(['vm', 'suspend', 'third']);
     await lab.text(['vm', 'resume', 'third']);
-    const forked = await lab.text(['vm', 'fork', 'third', '--rm', '--', 'cat', '/root/file']);
-    assert.match(forked, /kept/);
+    const script = 'cat /home/dev/file; id -un';
+    const forked = await lab.text(['vm', 'fork', 'third', '--rm', '--', 'sh', '-c', script]);
+    assert.match(forked, /kept by dev\n.*\bdev\n/);
     await lab.text(['vm', 'delete', 'third']);
   });
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type Abortable, withDeadline } from '../../../base/abort.ts';
 import { isAppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
+import { ordinaryUser } from '../../../protocol/guest-user.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type { StoredTemplate } from '../../ports/templates.ts';
 import { connectAgent } from '../guest/connect-agent.ts';
@@ -11,7 +12,7 @@ import { driveRequestOf } from '../plan/make-plan.ts';
 import { specWithoutRecord } from '../plan/vm-spec.ts';
 import { warmUp } from '../saved/warm-up.ts';
 import { whileRunning } from '../while-running.ts';
-import type { BootStores, UnrecordedVms, VmHost } from '../world.ts';
+import type { BootStores, UnrecordedVms, VmHost, Vms } from '../world.ts';
 import type { PoolRequest, PoolVm } from './pool-vm.ts';
 
 /** `ms` in total: a host that needs longer is too busy to prepare for a later start. */
@@ -19,6 +20,7 @@ const DEADLINE_MS = 30_000;
 
 /** What making a pool VM works on. */
 export type PoolVmWorld = Pick<VmHost, 'files'> &
+  Pick<Vms, 'records'> &
   BootStores &
   Pick<UnrecordedVms, 'connector' | 'unrecorded'>;
 
@@ -55,7 +57,10 @@ export async function makePoolVm(
       const spec = specWithoutRecord(world, vmId, { plan, drives });
       const running = await plan.driver.restore(spec, template.saved, { signal });
       undo.defer('kill the VMM', () => running.kill());
-      const meeting = { vmId, signal, helloDeadlineMs: DEADLINE_MS, isRestored: true };
+      // The VM that claims it keeps the link; its record then says whose the commands are.
+      const vmName = (): string | undefined => world.records.get(vmId)?.name;
+      const vmUser = (): string | undefined => ordinaryUser(world.records.get(vmId)?.user);
+      const meeting = { vmId, vmName, vmUser, signal, helloDeadlineMs: DEADLINE_MS, isRestored: true };
       const agent = await connectAgent(world.connector, running, meeting);
       undo.defer('close the link', async () => await agent[Symbol.asyncDispose]());
       const warm = (inner: Abortable): Promise<void> =>
