@@ -178,7 +178,7 @@ test('a VM keeps its changes: a second copy sends what has changed here, and ref
   const refused = await lab.run(['vm', 'workspace', 'prepare', 'web', repo]);
   assert.notEqual(refused.code, 0);
   assert.match(refused.stderr, /1 path: "code"/);
-  assert.match(refused.stderr, /workspace export web .*--discard-guest/);
+  assert.match(refused.stderr, /workspace pull web.*prepare web --discard-guest/);
   assert.equal(await inVm('cat code other made'), 'guest\nguest\nnew\n');
   await lab.text(['vm', 'workspace', 'prepare', 'web', repo, '--discard-guest']);
   assert.equal(

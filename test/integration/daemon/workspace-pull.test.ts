@@ -133,6 +133,31 @@ test('a second pull merges from the first, and an undo takes back only the last'
   assert.equal(read(root, 'file'), 'host\n');
 });
 
+test('a copy overwrites nothing that an undo has taken from the host', async () => {
+  const { root, guest } = await sent({ file: 'one\n' });
+  put(guest, 'file', 'two\n');
+  await pull();
+  await lab.client.undoPull('web', { signal });
+  put(root, 'file', 'host\n');
+  const refused = await failing(prepareIn(lab, root, guest));
+  assert.deepEqual([refused.code, refused.details?.['paths']], ['WORKSPACE_GUEST_CHANGED', ['file']]);
+  assert.match(refused.hint ?? '', /banger vm workspace pull web\)/);
+  assert.equal(read(guest, 'file'), 'two\n');
+});
+
+test('a copy overwrites no commits after a pull, which takes files only', async () => {
+  const { root, guest } = await sent({ file: 'one\n' });
+  put(guest, 'file', 'two\n');
+  scratch.git(guest, 'commit', '-q', '-a', '-m', 'theirs');
+  await pull();
+  assert.equal(read(root, 'file'), 'two\n');
+  put(root, 'other', 'host\n');
+  const refused = await failing(prepareIn(lab, root, guest));
+  assert.equal(refused.code, 'WORKSPACE_GUEST_CHANGED');
+  assert.match(refused.hint ?? '', /workspace pull web --branch NAME/);
+  assert.equal(scratch.git(guest, 'log', '--format=%s').toString(), 'theirs\nfirst\n');
+});
+
 test('all conflicts are reported and change nothing; markers write those of text', async () => {
   const { root, guest } = await sent({
     text: 'one\n',

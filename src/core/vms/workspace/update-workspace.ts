@@ -297,7 +297,10 @@ function guestChanged(
 ): AppError {
   const text = (bytes: string): string => Buffer.from(bytes, 'latin1').toString('utf8');
   const paths = latin1Paths.map((path) => below + text(path));
-  const of = below === '' ? '' : ` --guest-path ${guestPath}`;
+  // A pull takes files of the repository that was sent, and a branch takes the commits.
+  const whole = `banger vm workspace pull ${vmName}${branches.length > 0 ? ' --branch NAME' : ''}`;
+  const takeOver =
+    below === '' ? whole : `banger vm workspace export ${vmName} --guest-path ${guestPath} | git apply`;
   const named = paths.slice(0, NAMED_PATHS).map((path) => `"${printable(path)}"`);
   const more = paths.length > named.length ? ` and ${paths.length - named.length} more` : '';
   const commits =
@@ -309,7 +312,7 @@ function guestChanged(
     'WORKSPACE_GUEST_CHANGED',
     `Cannot copy over "${guestPath}" of vm "${vmName}": changes made there would be lost: ${[commits, files].filter(Boolean).join('; ')}`,
     {
-      hint: `take them over first (banger vm workspace export ${vmName}${of} | git apply), or overwrite them with --discard-guest`,
+      hint: `take them over first (${takeOver}), or overwrite them (banger vm workspace prepare ${vmName} --discard-guest)`,
       // The paths are below the copy of the repository that was asked for.
       details: {
         guestPath: guestPath.slice(0, guestPath.length - below.length),

@@ -1,4 +1,10 @@
-import { EXPORTED_STATE, READ_STATE, SENT_REF, STATE_FOLDER } from '../../../../protocol/workspace-state.ts';
+import {
+  EXPORTED_STATE,
+  NO_COMMIT,
+  READ_STATE,
+  SENT_REF,
+  STATE_FOLDER,
+} from '../../../../protocol/workspace-state.ts';
 
 /** Exit status of the pull's command in a repository that was not sent. */
 export const NOT_SENT = 96;
@@ -48,10 +54,23 @@ export function commitsCommand(guestPath: string): [string, ...string[]] {
   return ['sh', '-c', COMMITS_SCRIPT, 'commits', guestPath];
 }
 
-/** Notes that the host has the state that a pull has read: it counts as exported. */
+/**
+ * Notes that the host has the state that a pull has read: it counts as exported, unless commits were made on
+ * the one that was sent, because a pull of files brings none.
+ */
 const NOTE_SCRIPT = `
 cd "$1" && git=$(git rev-parse --absolute-git-dir) || exit
-if [ -e "$git/${PENDING_STATE}" ]; then mv "$git/${PENDING_STATE}" "$git/${EXPORTED_STATE}"; fi
+[ -e "$git/${PENDING_STATE}" ] || exit 0
+base=$(git rev-parse -q --verify '${SENT_REF}^1') || base=${NO_COMMIT}
+read -r commit tree <"$git/${PENDING_STATE}" || exit
+if [ "$commit" = "$base" ]; then exec mv "$git/${PENDING_STATE}" "$git/${EXPORTED_STATE}"; fi
+rm -f "$git/${PENDING_STATE}"
+`;
+
+/** Forgets what counts as exported: an undo takes it from the host. */
+const FORGET_SCRIPT = `
+cd "$1" && git=$(git rev-parse --absolute-git-dir) || exit
+rm -f "$git/${EXPORTED_STATE}" "$git/${PENDING_STATE}"
 `;
 
 /** The command of a pull in the guest. */
@@ -62,4 +81,9 @@ export function pullCommand(guestPath: string): [string, ...string[]] {
 /** The command with which the guest notes that everything was pulled. */
 export function notePulledCommand(guestPath: string): [string, ...string[]] {
   return ['sh', '-c', NOTE_SCRIPT, 'note', guestPath];
+}
+
+/** The command with which the guest notes that nothing of it counts as exported. */
+export function forgetPulledCommand(guestPath: string): [string, ...string[]] {
+  return ['sh', '-c', FORGET_SCRIPT, 'forget', guestPath];
 }

@@ -1,6 +1,6 @@
 import type { Abortable } from '../../../../base/abort.ts';
 import type { KeyedMutex } from '../../../../base/async.ts';
-import { AppError, isAppError } from '../../../../base/errors.ts';
+import { AppError, isAppError, printable } from '../../../../base/errors.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
 import { plural } from '../../../../base/text/words.ts';
 import type {
@@ -18,7 +18,7 @@ import { findRunningVm, findVm } from '../../find-vm.ts';
 import { AGENT_DEADLINES_MS } from '../../guest/agent-deadlines.ts';
 import type { VmHost, Vms } from '../../world.ts';
 import { finishCopy } from '../finish-copy.ts';
-import { NOT_SENT, notePulledCommand, pullCommand } from './pull-command.ts';
+import { forgetPulledCommand, NOT_SENT, notePulledCommand, pullCommand } from './pull-command.ts';
 
 /** What a pull works on. */
 export type PullWorld = Pick<Vms, 'records' | 'live' | 'log'> &
@@ -91,17 +91,37 @@ async function pullAlone(
 }
 
 /**
- * Takes back the last pull into the working tree that was copied into a VM, which need not run.
+ * Takes back the last pull into the working tree that was copied into a VM. First the guest forgets that the
+ * host has its changes: a copy would overwrite them. So a VM that can be started must run.
  *
- * @throws {AppError} WORKSPACE_UNKNOWN, WORKSPACE_PULL_NONE, WORKSPACE_PULL_STALE, VM_NOT_FOUND
+ * @throws {AppError} WORKSPACE_UNKNOWN, WORKSPACE_PULL_NONE, WORKSPACE_PULL_STALE, WORKSPACE_PULL_FAILED,
+ * VM_NOT_FOUND, VM_NOT_RUNNING, GUEST_*
  */
 export async function undoPull(
-  world: Pick<PullWorld, 'records' | 'pulls'>,
+  world: Pick<PullWorld, 'records' | 'live' | 'pulls'>,
   ref: string,
   { signal }: Abortable,
 ): Promise<UndonePull> {
-  const { sourcePath: root } = workspaceOf(findVm(world.records, ref));
+  const record = findVm(world.records, ref);
+  const { sourcePath: root, guestPath } = workspaceOf(record);
+  if (record.state !== 'error') await forgetPulled(world, record, { guestPath, signal });
   return { root, paths: await world.pulls.undo(root, { signal }) };
+}
+
+async function forgetPulled(
+  world: Pick<PullWorld, 'records' | 'live'>,
+  { name, id }: VmRecord,
+  { guestPath, signal }: Abortable & { guestPath: string },
+): Promise<void> {
+  findRunningVm(world.records, name);
+  const agent = await world.live.agent(id, { signal, helloDeadlineMs: AGENT_DEADLINES_MS.stream });
+  const { exit } = await agent.run({ argv: forgetPulledCommand(guestPath), cwd: '/' }, { signal });
+  if ('code' in exit && exit.code === 0) return;
+  throw new AppError(
+    'WORKSPACE_PULL_FAILED',
+    `Cannot undo the pull from "${guestPath}" of vm "${name}": it is not in a git repository any more`,
+    { hint: 'nothing was changed' },
+  );
 }
 
 async function readGuest(
@@ -137,7 +157,7 @@ function requireApplicable(
   if (refused.length > 0) {
     throw new AppError(
       'WORKSPACE_PULL_REFUSED',
-      `Cannot pull into "${root}": ${plural(refused.length, 'file')} of the VM must not be written here`,
+      `Cannot pull into "${root}": ${plural(refused.length, 'file')} of the VM must not be written here: ${named(refused)}`,
       {
         hint: `nothing was changed; leave these out: banger vm workspace diff ${vmName} PATH... | git apply`,
         details: { paths: refused.map(({ path }) => path), reasons: refused.map(({ reason }) => reason) },
@@ -147,7 +167,7 @@ function requireApplicable(
   if (conflicts.length > 0 && how !== 'markers') {
     throw new AppError(
       'WORKSPACE_PULL_CONFLICT',
-      `Cannot pull into "${root}": ${plural(conflicts.length, 'file')} cannot be merged`,
+      `Cannot pull into "${root}": ${plural(conflicts.length, 'file')} cannot be merged: ${named(conflicts)}`,
       {
         hint: choices
           ? 'nothing was changed; what is in the way must be chosen too'
@@ -164,6 +184,15 @@ function requireApplicable(
       hint: 'nothing was changed; pull again',
     },
   );
+}
+
+/** Most paths that a message names; the details have all. */
+const NAMED_PATHS = 10;
+
+function named(files: readonly { path: string }[]): string {
+  const names = files.slice(0, NAMED_PATHS).map(({ path }) => `"${printable(path)}"`);
+  const more = files.length - names.length;
+  return `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** Best effort: without the note the guest counts as changed. */
