@@ -65,6 +65,7 @@ describe('a VM with a user', { concurrency: false }, () => {
     assert.equal(await sh('stat -c %U ~/copied'), 'dev\n');
     assert.match(await lab.text(['vm', 'workspace', 'diff', 'box']), /^\+more$/m);
     await lab.text(['vm', 'workspace', 'pull', 'box', '--apply']);
+    await lab.text(['vm', 'workspace', 'pull', 'box', '--branch', 'theirs']);
     assert.equal(readFileSync(join(repo, 'file'), 'utf8'), 'content\nmore\n');
     put(repo, 'folder/other', 'of the host\n');
     const prepared = await exec('--auto-prepare', '--', 'stat', '-c', '%U', 'folder/other');
