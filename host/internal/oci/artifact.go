@@ -9,11 +9,8 @@ import (
 	"os"
 	"path"
 
-	"banger.dev/host/internal/oci/blobs"
-	"banger.dev/host/internal/oci/credentials"
 	"banger.dev/host/internal/oci/fault"
 	"banger.dev/host/internal/oci/layers"
-	"banger.dev/host/internal/oci/registry"
 )
 
 // Bounds of an artefact whose files are written to this host.
@@ -25,45 +22,21 @@ const (
 // pullArtifact writes the files of an artefact in a registry to an empty folder.
 func pullArtifact(ctx context.Context, args []string, lines *lines) (any, error) {
 	flags := flag.NewFlagSet("oci artifact", flag.ContinueOnError)
-	store := flags.String("store", "", "folder of the store")
-	ref := flags.String("ref", "", "name of the artefact")
+	from := addSource(flags)
 	out := flags.String("out", "", "empty folder for its files")
-	var insecure, mirrorTexts, authFiles texts
-	flags.Var(&insecure, "insecure", "HOST or HOST:PORT that needs no TLS")
-	flags.Var(&mirrorTexts, "mirror", "HOST=URL of a place that has the artefacts of a registry")
-	flags.Var(&authFiles, "auth", "file with credentials, in place of those of Docker and Podman")
-	if err := parse(flags, args, store, ref, out); err != nil {
+	if err := parse(flags, args, from.store, from.ref, out); err != nil {
 		return nil, err
 	}
-	var mirrors []registry.Mirror
-	for _, text := range mirrorTexts {
-		mirror, err := registry.ParseMirror(text)
-		if err != nil {
-			return nil, errUsage
-		}
-		mirrors = append(mirrors, mirror)
-	}
-	reference, err := registry.ParseReference(*ref)
+	source, err := from.open()
 	if err != nil {
 		return nil, err
 	}
-	into, err := blobs.Open(*store)
+	defer source.puller.Close()
+	artifact, err := source.puller.PullArtifact(ctx, source.reference, maxArtifactBytes, &pulled{lines: lines})
 	if err != nil {
 		return nil, err
 	}
-	if len(authFiles) == 0 {
-		authFiles = credentials.DefaultFiles(os.Getenv)
-	}
-	puller := registry.NewPuller(registry.Options{
-		Store: into, Insecure: insecure, Mirrors: mirrors, AuthFiles: authFiles,
-		Stall: registry.DefaultStall, Backoff: registry.DefaultBackoff,
-	})
-	defer puller.Close()
-	artifact, err := puller.PullArtifact(ctx, reference, maxArtifactBytes, &pulled{lines: lines})
-	if err != nil {
-		return nil, err
-	}
-	blob, err := into.Open(artifact.Archive.Digest)
+	blob, err := source.into.Open(artifact.Archive.Digest)
 	if err != nil {
 		return nil, err
 	}

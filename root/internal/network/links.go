@@ -76,8 +76,8 @@ func ownBridge(name string) (*netlink.Bridge, error) {
 	return bridge, nil
 }
 
-// ownTap returns our tap with this name; nil if there is none. The alias decides: only root can set it, while
-// whoever has opened a tap can give it another user, or make it end with its last descriptor. A tap of the
+// ownTap returns our tap with this name; nil if there is none. The alias decides: only root can set it. Who
+// has a tap open can give it to another user, or have the kernel delete it at the last close. A tap of the
 // owner that is down and has neither bridge nor alias is one of ours that was not finished: the kernel gives
 // no alias to a link while it makes it.
 func ownTap(name string, owner uint32) (*netlink.Tuntap, error) {

@@ -173,24 +173,8 @@ func TestAConnectionInFragmentsIsDecidedAboutAsAWhole(t *testing.T) {
 // askTCP asks the guest's name server over TCP.
 func askTCP(t *testing.T, guest *guest, asked []byte) dnsmessage.Message {
 	t.Helper()
-	connection, err := guest.dial(t, "10.0.2.3:53")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer connection.Close()
-	if _, err := connection.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(asked))), asked...)); err != nil {
-		t.Fatal(err)
-	}
-	var length [2]byte
-	if _, err := io.ReadFull(connection, length[:]); err != nil {
-		t.Fatal(err)
-	}
-	got := make([]byte, binary.BigEndian.Uint16(length[:]))
-	if _, err := io.ReadFull(connection, got); err != nil {
-		t.Fatal(err)
-	}
 	var message dnsmessage.Message
-	if err := message.Unpack(got); err != nil {
+	if err := message.Unpack(exchangeTCP(t, guest, asked)); err != nil {
 		t.Fatal(err)
 	}
 	return message

@@ -137,22 +137,7 @@ func TestATruncatedAnswerIsAskedForAgainOverTCP(t *testing.T) {
 	if message := ask(t, guest, "10.0.2.3:53", asked); !message.Truncated {
 		t.Errorf("it answered %v", message.GoString())
 	}
-	connection, err := guest.dial(t, "10.0.2.3:53")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer connection.Close()
-	if _, err := connection.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(asked))), asked...)); err != nil {
-		t.Fatal(err)
-	}
-	var length [2]byte
-	if _, err := io.ReadFull(connection, length[:]); err != nil {
-		t.Fatal(err)
-	}
-	answer := make([]byte, binary.BigEndian.Uint16(length[:]))
-	if _, err := io.ReadFull(connection, answer); err != nil {
-		t.Fatal(err)
-	}
+	answer := exchangeTCP(t, guest, asked)
 	if _, addresses, err := contentOf(answer); err != nil || len(addresses) != 1 || addresses[0].TTL != time.Minute {
 		t.Errorf("it answered %v, %v", addresses, err)
 	}
@@ -212,4 +197,26 @@ func FuzzQueries(f *testing.F) {
 			t.Error("it answers another query")
 		}
 	})
+}
+
+// exchangeTCP asks the guest's name server over TCP, and returns the bytes of its answer.
+func exchangeTCP(t *testing.T, guest *guest, asked []byte) []byte {
+	t.Helper()
+	connection, err := guest.dial(t, "10.0.2.3:53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	if _, err := connection.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(asked))), asked...)); err != nil {
+		t.Fatal(err)
+	}
+	var length [2]byte
+	if _, err := io.ReadFull(connection, length[:]); err != nil {
+		t.Fatal(err)
+	}
+	answer := make([]byte, binary.BigEndian.Uint16(length[:]))
+	if _, err := io.ReadFull(connection, answer); err != nil {
+		t.Fatal(err)
+	}
+	return answer
 }
