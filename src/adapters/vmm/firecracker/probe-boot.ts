@@ -1,10 +1,10 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, rm } from 'node:fs/promises';
 import { type Abortable, sleep } from '../../../base/abort.ts';
-import { isAppError, isErrno } from '../../../base/errors.ts';
+import { isAppError } from '../../../base/errors.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
-import type { BootSource, VmSpec } from '../../../core/ports/vmm/spec.ts';
-import { PROBE_MARKER, PROBE_MEMORY_MIB, type ProbeOutcome, type ProbeResult } from '../kvm/kvm.ts';
+import type { BootSource } from '../../../core/ports/vmm/spec.ts';
+import type { ProbeOutcome, ProbeResult } from '../kvm/kvm.ts';
+import { hasReachedInitramfs, probeSpec } from '../kvm/probe-guest.ts';
 import { endProcess, isAlive } from '../vmm-process.ts';
 import { findFirecrackers } from './find-firecracker.ts';
 import { launchFirecracker } from './launch.ts';
@@ -30,7 +30,7 @@ export async function probeBoot(
   { boot, host, env, dir, deadlineMs }: ProbeBoot,
   { signal }: Abortable,
 ): Promise<ProbeResult> {
-  const spec = probeSpec(boot, dir);
+  const spec = probeSpec({ boot, accelerator: 'kvm', dir });
   for (const { vmm } of await findFirecrackers(spec)) await endProcess(vmm, { graceMs: 0 });
   await rm(dir, { recursive: true, force: true });
   await using undo = new ResourceStack();
@@ -44,7 +44,7 @@ export async function probeBoot(
     for (;;) {
       // In this order, because output before the end still counts.
       const isOver = !(await isAlive(vmm));
-      if ((await textOf(spec.consoleLogPath)).includes(PROBE_MARKER)) return result('reached');
+      if (await hasReachedInitramfs(spec)) return result('reached');
       if (isOver) return result('ended');
       if (performance.now() - begunAt >= deadlineMs) return result('late');
       await sleep(LOOK_EVERY_MS, { signal });
@@ -52,30 +52,6 @@ export async function probeBoot(
   } catch (error) {
     signal.throwIfAborted();
     if (isAppError(error, 'VMM_START_FAILED')) return result('ended');
-    throw error;
-  }
-}
-
-function probeSpec(boot: BootSource, dir: string): VmSpec {
-  return {
-    vmId: 'probe',
-    vcpuCount: 1,
-    memoryMib: PROBE_MEMORY_MIB,
-    accelerator: 'kvm',
-    bootSource: { ...boot, bootArgs: [...boot.bootArgs, 'banger.mode=probe'] },
-    drives: [],
-    network: { mode: 'none' },
-    runtimeDir: dir,
-    consoleLogPath: join(dir, 'console.log'),
-    vmmLogPath: join(dir, 'vmm.log'),
-  };
-}
-
-async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'latin1');
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return '';
     throw error;
   }
 }

@@ -1,13 +1,12 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, rm } from 'node:fs/promises';
 import { type Abortable, poll } from '../../../base/abort.ts';
-import { isErrno } from '../../../base/errors.ts';
 import { spawnDetached } from '../../../base/process/exec.ts';
 import { ResourceStack } from '../../../base/resource-stack.ts';
-import type { BootSource, VmSpec } from '../../../core/ports/vmm/spec.ts';
+import type { BootSource } from '../../../core/ports/vmm/spec.ts';
 import type { Accelerator } from '../../../protocol/vm.ts';
-import { PROBE_MARKER, PROBE_MEMORY_MIB, type ProbeOutcome, type ProbeResult } from '../kvm/kvm.ts';
+import type { ProbeOutcome, ProbeResult } from '../kvm/kvm.ts';
+import { hasReachedInitramfs, probeSpec } from '../kvm/probe-guest.ts';
 import { openVmmLog } from '../vmm-log.ts';
 import { endProcess, findByArgument, readVmmProcess } from '../vmm-process.ts';
 import { launchArgv } from './launch/confine.ts';
@@ -68,7 +67,7 @@ export async function probeBoot(probe: ProbeBoot, { signal }: Abortable): Promis
       if (existsSync(files.pidFile)) limit.vmmIsUp();
       // In this order, because output before the exit still counts.
       const isOver = hasExited;
-      if ((await textOf(spec.consoleLogPath)).includes(PROBE_MARKER)) return 'reached';
+      if (await hasReachedInitramfs(spec)) return 'reached';
       if (isOver) return 'ended';
       return limit.isOver() ? 'late' : undefined;
     },
@@ -106,29 +105,5 @@ class BootLimit {
 
   #tookMs(): number {
     return performance.now() - this.#begunAt;
-  }
-}
-
-function probeSpec({ boot, accelerator, dir }: ProbeBoot): VmSpec {
-  return {
-    vmId: 'probe',
-    vcpuCount: 1,
-    memoryMib: PROBE_MEMORY_MIB,
-    accelerator,
-    bootSource: { ...boot, bootArgs: [...boot.bootArgs, 'banger.mode=probe'] },
-    drives: [],
-    network: { mode: 'none' },
-    runtimeDir: dir,
-    consoleLogPath: join(dir, 'console.log'),
-    vmmLogPath: join(dir, 'vmm.log'),
-  };
-}
-
-async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'latin1');
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return '';
-    throw error;
   }
 }
