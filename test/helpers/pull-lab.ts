@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   createGitWorkspacePulls,
@@ -117,4 +117,20 @@ export function committed(scratch: Scratch, name: string, files: Record<string, 
   scratch.git(root, 'add', '-A');
   scratch.git(root, 'commit', '-q', '--allow-empty', '-m', 'first');
   return root;
+}
+
+/** A guest that has edited, added and deleted files, and made a folder of a file and the reverse. */
+export async function changedGuest(scratch: Scratch): Promise<PullLab> {
+  const files = { edited: 'one\n', gone: 'one\n', 'a/b/deep': 'one\n', file: 'one\n', 'folder/x': 'one\n' };
+  const lab = await openPullLab(scratch, committed(scratch, 'repo', files));
+  const { guest } = lab;
+  put(guest, 'edited', 'two\n');
+  put(guest, 'new/x', 'new\n');
+  rmSync(join(guest, 'gone'));
+  rmSync(join(guest, 'a'), { recursive: true });
+  rmSync(join(guest, 'file'));
+  put(guest, 'file/inside', 'new\n');
+  rmSync(join(guest, 'folder'), { recursive: true });
+  put(guest, 'folder', 'new\n');
+  return lab;
 }

@@ -1,3 +1,5 @@
+import { printable } from '../errors.ts';
+
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -20,4 +22,11 @@ export function formatTime(ms: number): string {
  */
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
+}
+
+/** Names of files for a message: `"a", "b" and 3 more`. What a terminal would interpret is left out. */
+export function quoteSome(names: readonly string[], most: number): string {
+  const quoted = names.slice(0, most).map((name) => `"${printable(name)}"`);
+  const more = names.length > most ? ` and ${names.length - most} more` : '';
+  return `${quoted.join(', ')}${more}`;
 }

@@ -1,29 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { neverAborts } from '../../../src/base/abort.ts';
-import { committed, openPullLab, type PullLab } from '../../helpers/pull-lab.ts';
-import { makeScratch, put, type Scratch } from '../../helpers/scratch-repository.ts';
+import { changedGuest, type PullLab } from '../../helpers/pull-lab.ts';
+import { makeScratch, put } from '../../helpers/scratch-repository.ts';
 import { treeOf } from '../../helpers/tree-of.ts';
 
 const signal = neverAborts();
-
-/** A guest that has edited, added and deleted files, and made a folder of a file and the reverse. */
-async function changedGuest(scratch: Scratch): Promise<PullLab> {
-  const files = { edited: 'one\n', gone: 'one\n', 'a/b/deep': 'one\n', file: 'one\n', 'folder/x': 'one\n' };
-  const lab = await openPullLab(scratch, committed(scratch, 'repo', files));
-  const { guest } = lab;
-  put(guest, 'edited', 'two\n');
-  put(guest, 'new/x', 'new\n');
-  rmSync(join(guest, 'gone'));
-  rmSync(join(guest, 'a'), { recursive: true });
-  rmSync(join(guest, 'file'));
-  put(guest, 'file/inside', 'new\n');
-  rmSync(join(guest, 'folder'), { recursive: true });
-  put(guest, 'folder', 'new\n');
-  return lab;
-}
 
 /** Number of places at which {@link stopAt} can stop: before each of the steps, and after the last. */
 const STEPS = 9;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Abortable } from '../../../src/base/abort.ts';
 import { messageOf } from '../../../src/base/errors.ts';
-import { committed, openPullLab, type PullLab } from '../../helpers/pull-lab.ts';
-import { makeScratch, put, type Scratch } from '../../helpers/scratch-repository.ts';
+import { changedGuest, type PullLab } from '../../helpers/pull-lab.ts';
+import { makeScratch } from '../../helpers/scratch-repository.ts';
 import { treeOf } from '../../helpers/tree-of.ts';
 import type { Interrupted } from './interrupt.ts';
 
@@ -51,22 +51,6 @@ export async function interruptPull({
     }
   }
   return found;
-}
-
-/** A guest that has edited, added and deleted files, and made a folder of a file and the reverse. */
-async function changedGuest(scratch: Scratch): Promise<PullLab> {
-  const files = { edited: 'one\n', gone: 'one\n', 'a/b/deep': 'one\n', file: 'one\n', 'folder/x': 'one\n' };
-  const lab = await openPullLab(scratch, committed(scratch, 'repo', files));
-  const { guest } = lab;
-  put(guest, 'edited', 'two\n');
-  put(guest, 'new/x', 'new\n');
-  rmSync(join(guest, 'gone'));
-  rmSync(join(guest, 'a'), { recursive: true });
-  rmSync(join(guest, 'file'));
-  put(guest, 'file/inside', 'new\n');
-  rmSync(join(guest, 'folder'), { recursive: true });
-  put(guest, 'folder', 'new\n');
-  return lab;
 }
 
 /** Returns whether the process was killed: false when it ended before that call. */

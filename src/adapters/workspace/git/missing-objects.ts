@@ -1,6 +1,6 @@
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError, isAppError, printable } from '../../../base/errors.ts';
-import { plural } from '../../../base/text/words.ts';
+import { plural, quoteSome } from '../../../base/text/words.ts';
 import { parseTreeDiff } from '../sent/tree-changes.ts';
 import { listIndex, textOf, type WorkspaceWork } from '../workspace-work.ts';
 
@@ -38,9 +38,7 @@ export async function requireObjects(work: WorkspaceWork, options: Switch): Prom
   const absent = await absentObjects(work, commit, { signal });
   const paths = [...needed].filter(([, object]) => absent.has(object)).map(([path]) => textOf(path));
   if (paths.length === 0) return;
-  const named = paths.slice(0, NAMED_PATHS).map((path) => `"${printable(path)}"`);
-  const more = paths.length > named.length ? ` and ${paths.length - named.length} more` : '';
-  const what = `${plural(paths.length, 'file')} that it needs: ${named.join(', ')}${more}`;
+  const what = `${plural(paths.length, 'file')} that it needs: ${quoteSome(paths, NAMED_PATHS)}`;
   throw missing(work, options, { what, paths });
 }
 

@@ -1,6 +1,6 @@
 import type { Abortable } from '../../../base/abort.ts';
 import { AppError, printable } from '../../../base/errors.ts';
-import { plural } from '../../../base/text/words.ts';
+import { plural, quoteSome } from '../../../base/text/words.ts';
 import { GUEST_DIFFERS } from '../../../protocol/workspace-state.ts';
 import type { GuestAgent } from '../../ports/guest.ts';
 import type {
@@ -301,13 +301,11 @@ function guestChanged(
   const whole = `banger vm workspace pull ${vmName}${branches.length > 0 ? ' --branch NAME' : ''}`;
   const takeOver =
     below === '' ? whole : `banger vm workspace export ${vmName} --guest-path ${guestPath} | git apply`;
-  const named = paths.slice(0, NAMED_PATHS).map((path) => `"${printable(path)}"`);
-  const more = paths.length > named.length ? ` and ${paths.length - named.length} more` : '';
   const commits =
     branches.length > 0
       ? `commits on ${branches.map((name) => `"${printable(text(name))}"`).join(', ')}`
       : '';
-  const files = paths.length > 0 ? `${plural(paths.length, 'path')}: ${named.join(', ')}${more}` : '';
+  const files = paths.length > 0 ? `${plural(paths.length, 'path')}: ${quoteSome(paths, NAMED_PATHS)}` : '';
   return new AppError(
     'WORKSPACE_GUEST_CHANGED',
     `Cannot copy over "${guestPath}" of vm "${vmName}": changes made there would be lost: ${[commits, files].filter(Boolean).join('; ')}`,

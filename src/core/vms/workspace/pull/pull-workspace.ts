@@ -1,8 +1,8 @@
 import type { Abortable } from '../../../../base/abort.ts';
 import type { KeyedMutex } from '../../../../base/async.ts';
-import { AppError, isAppError, printable } from '../../../../base/errors.ts';
+import { AppError, isAppError } from '../../../../base/errors.ts';
 import { ResourceStack } from '../../../../base/resource-stack.ts';
-import { plural } from '../../../../base/text/words.ts';
+import { plural, quoteSome } from '../../../../base/text/words.ts';
 import type {
   PulledWorkspace,
   PullWorkspaceRequest,
@@ -190,9 +190,10 @@ function requireApplicable(
 const NAMED_PATHS = 10;
 
 function named(files: readonly { path: string }[]): string {
-  const names = files.slice(0, NAMED_PATHS).map(({ path }) => `"${printable(path)}"`);
-  const more = files.length - names.length;
-  return `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return quoteSome(
+    files.map(({ path }) => path),
+    NAMED_PATHS,
+  );
 }
 
 /** Best effort: without the note the guest counts as changed. */
